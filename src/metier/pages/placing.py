@@ -1,0 +1,103 @@
+"""Where axis marks and labels go: round numbers for axes, and places for labels that do not lie on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor, log10
+from typing import NamedTuple
+
+from metier.pages.words import columns, count, number, seconds
+
+_CELL = 7.0  # pixels a character cell takes at 13 px, generously
+_LINE = 16.0
+_TIMES = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlap(self, other: Box) -> float:
+        """The area both cover, in square pixels."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(wide, 0.0) * max(high, 0.0)
+
+
+def steps(low: float, high: float, wished: int = 5) -> list[float]:
+    """Round numbers (1, 2, 2.5 or 5 times a power of ten) from at most `low` to at least `high`."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / wished
+    power = 10.0 ** floor(log10(rough))
+    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= rough * 0.999)
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, last + 1)]
+
+
+def share_steps(low: float, high: float) -> list[float]:
+    """Like `steps`, kept within 0..1."""
+    return [at for at in steps(max(low, 0.0), min(high, 1.0)) if -1e-9 <= at <= 1 + 1e-9]
+
+
+def labelled(marks: Sequence[float], unit: str) -> list[tuple[float, str]]:
+    """Axis marks with short labels: shares as whole percents where that is exact."""
+    if unit == "%":
+        exact = all(abs(at * 100 - round(at * 100)) < 1e-6 for at in marks)
+        return [(at, f"{100 * at:.0f}%" if exact else f"{100 * at:.1f}%") for at in marks]
+    if all(at == int(at) for at in marks):
+        return [(at, count(at).replace("-", "\u2212")) for at in marks]
+    return [(at, number(round(at, 6), "").rstrip("0").rstrip(".") if at else "0") for at in marks]
+
+
+def time_marks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round durations on a logarithmic axis, one on each side of what is shown."""
+    inside = [at for at in _TIMES if low <= at <= high]
+    first = max((at for at in _TIMES if at <= low), default=_TIMES[0])
+    last = min((at for at in _TIMES if at >= high), default=_TIMES[-1])
+    marks = sorted({first, *inside, last})
+    return [(at, f"{at:g}\u00a0s" if at < 1 else seconds(at).replace(".0", "")) for at in marks]
+
+
+def count_marks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round counts on a logarithmic axis: 1, 2, 5 times powers of ten within the range, and one beyond each end."""
+    all_marks = [float(size * 10**power) for power in range(10) for size in (1, 2, 5)]
+    first = max((at for at in all_marks if at <= low), default=1.0)
+    last = min((at for at in all_marks if at >= high), default=all_marks[-1])
+    marks = [at for at in all_marks if first <= at <= last]
+    return [(at, count(at)) for at in marks]
+
+
+def place(points: Sequence[tuple[float, float]], labels: Sequence[str], size: tuple[float, float], taken: Sequence[Box]) -> list[Box]:
+    """A box for each label near its point, avoiding the edges, the `taken` boxes and the labels placed before.
+
+    Greedy: each label tries eight places around its point and takes the one that covers least.
+    """
+    placed: list[Box] = []
+    for (x, y), label in zip(points, labels, strict=True):
+        lines = label.split("\n")
+        wide, high = max(map(columns, lines)) * _CELL, len(lines) * _LINE
+        tries = [
+            Box(x + dx, y + dy, x + dx + wide, y + dy + high)
+            for dx, dy in (
+                (10, -high / 2),
+                (-10 - wide, -high / 2),
+                (-wide / 2, -high - 12),
+                (-wide / 2, 12),
+                (8, -high - 4),
+                (8, 4),
+                (-8 - wide, -high - 4),
+                (-8 - wide, 4),
+            )
+        ]
+        inside = Box(0, 0, *size)
+        costs = [
+            sum(box.overlap(other) for other in (*taken, *placed)) + 4 * (wide * high - box.overlap(inside)) + order
+            for order, box in enumerate(tries)
+        ]
+        placed.append(tries[costs.index(min(costs))])
+    return placed

@@ -1,0 +1,172 @@
+"""Plan: every choice of a run, typed and described once.
+
+The command line's flags, the reference in docs/ and (later) the web form are generated from the fields below.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from metier.errors import UsageError
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: object) -> object:
+    """Read a duration: `90`, `90s`, `10m`, `1.5h`, or `none` for no limit. Returns seconds, or None."""
+    if text is None or (isinstance(text, str) and text.strip().lower() == "none"):
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", str(text))
+    if match is None:
+        raise ValueError("must be a duration such as 90s, 10m, 1.5h, or none")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Duration = Annotated[float | None, BeforeValidator(seconds)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataPlan(_Section):
+    """What is read and how its columns are understood."""
+
+    target: str | None = Field(None, description="The column to predict; found when it is plain.")
+    text: tuple[str, ...] = Field((), description="Text columns to read, in order; found when left out.")
+    ignore: tuple[str, ...] = Field((), description="Columns to leave out.")
+    group: str | None = Field(None, description="A column whose equal values must never be cut apart by the split.")
+    kind: str | None = Field(
+        None, description="The kind of task: text-classification, text-regression, rows; found when left out."
+    )
+    test: str | None = Field(None, description="A file of held-out rows, used once, for the final figures.")
+    validation: float = Field(0.2, gt=0, lt=0.9, description="The share of rows every rung is measured on.")
+    header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first line names the columns.")
+    encoding: str | None = Field(None, description="The file's text encoding; found when left out.")
+    delimiter: str | None = Field(None, description="What stands between columns; found when left out.")
+
+
+class BasePlan(_Section):
+    """The pre-trained model that is tuned."""
+
+    base: str = Field("minilm", description="minilm (bundled), a local folder, or a Hugging Face hub id.")
+    max_tokens: int | None = Field(None, ge=8, description="Tokens read of each text; the base's own limit if left out.")
+    hidden_cache_mib: int = Field(2048, ge=0, description="Disk for hidden states below the first trained layer, in MiB.")
+
+
+class LadderPlan(_Section):
+    """Which rungs are tried, and when to stop climbing."""
+
+    rung: str | None = Field(None, description="Tune this rung whether it pays or not.")
+    time_limit: Duration = Field(600.0, description="Stop climbing after this long: 90s, 10m, 1h, none.")
+    metric: str | None = Field(
+        None, description="What the ladder climbs on: a metric's name or module:function; the kind's own if left out."
+    )
+    level: float = Field(0.95, gt=0.5, lt=1, description="The level of intervals, and of the proof a gain needs.")
+    refit: bool = Field(True, description="Fit the chosen rung once more on training and validation rows together.")
+
+
+class TrainingPlan(_Section):
+    """The one training loop, for rungs that change weights."""
+
+    epochs: int | None = Field(None, ge=1, description="Passes over the training rows; chosen from their number if left out.")
+    learning_rate: float | None = Field(None, gt=0, description="Peak learning rate; the rung's own if left out.")
+    batch_size: int = Field(32, ge=1, description="Rows to an optimiser step.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
+    warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps over which the learning rate rises.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head and in the trained layers.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread evenly over all labels.")
+    clip: float = Field(1.0, gt=0, description="The gradient's largest norm.")
+    patience: int = Field(3, ge=1, description="Stop after this many measurements without a better validation score.")
+    class_weights: Literal["auto", "none", "balanced"] = Field(
+        "auto", description="Weigh rare labels up: auto does where labels are skewed and the metric asks for it."
+    )
+
+
+class AdapterPlan(_Section):
+    """The LoRA adapter (Hu et al. 2021) on all linear layers of the trained blocks."""
+
+    rank: int = Field(16, ge=1, le=256, description="Rank of the update.")
+    alpha: int = Field(32, ge=1, description="Scale of the update; alpha / rank multiplies it.")
+    layers: int | None = Field(None, ge=1, description="How many upper layers to adapt; chosen from the budget if left out.")
+    scale: float | None = Field(
+        None, ge=0, le=1, description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out."
+    )
+    contrastive: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Start from pairs and label names; auto does with 32 labels a class or fewer."
+    )
+
+
+class AnswerPlan(_Section):
+    """When the expert answers and when it abstains."""
+
+    precision: float | None = Field(None, gt=0, lt=1, description="Abstain so that answers reach this precision on validation.")
+    error_cost: float | None = Field(None, gt=0, description="What a wrong answer costs, in units of one abstention.")
+
+
+class Plan(_Section):
+    """Every choice of a run. Unknown keys are refused; all problems are reported together."""
+
+    data: DataPlan = DataPlan()
+    base: BasePlan = BasePlan()
+    ladder: LadderPlan = LadderPlan()
+    training: TrainingPlan = TrainingPlan()
+    adapter: AdapterPlan = AdapterPlan()
+    answer: AnswerPlan = AnswerPlan()
+    seed: int = Field(0, ge=0, description="Everything random starts from this number.")
+    name: str | None = Field(None, description="The expert's name; the data file's if left out.")
+
+    @classmethod
+    def of(cls, **choices: Any) -> Plan:
+        """Build a plan from flat choices, `Plan.of(target="intent", time_limit="90s")`.
+
+        Raises UsageError naming every choice that is unknown or out of range.
+        """
+        homes = {name: section for section, name, _ in fields()}
+        nested: dict[str, Any] = {}
+        unknown = sorted(set(choices) - set(homes))
+        for name, value in choices.items():
+            if name in homes and value is not None:
+                section = homes[name]
+                (nested if section is None else nested.setdefault(section, {}))[name] = value
+        return cls._checked(nested, [f"{name}: no such choice" for name in unknown])
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read a plan from a JSON file, as `plan.json` of a run is."""
+        return cls._checked(json.loads(Path(path).read_text(encoding="utf-8")), [])
+
+    @classmethod
+    def _checked(cls, nested: dict[str, Any], problems: list[str]) -> Plan:
+        plan = None
+        try:
+            plan = cls.model_validate(nested)
+        except ValidationError as error:
+            for item in error.errors():
+                where = str(item["loc"][-1]) if item["loc"] else "plan"
+                problems.append(f"{where}: {item['msg']}; got {item.get('input')!r}")
+        if problems or plan is None:
+            raise UsageError(
+                "bad-plan",
+                "Every choice of a plan must be known and within its range.",
+                found="; ".join(problems),
+                fix="metier tune --help lists every choice with its range.",
+            )
+        return plan
+
+
+def fields() -> list[tuple[str | None, str, Any]]:
+    """All choices as (section or None, name, pydantic field), in order: what flags and references are made from."""
+    rows: list[tuple[str | None, str, Any]] = []
+    for section, info in Plan.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, _Section):
+            rows += [(section, name, field) for name, field in kind.model_fields.items()]
+        else:
+            rows.append((None, section, info))
+    return rows

@@ -1,0 +1,233 @@
+"""What a kind of task and a kind of target must answer. Every room works on any kind by asking these and nothing else.
+
+A *task* is what goes in: texts, rows of a table, later images, series, conversations. It finds itself in a schema,
+prepares examples and offers rungs. A *target* is what comes out: one of several classes, or a quantity. It owns the
+metrics, the calibration and the pictures. `text-classification` is texts x Classes, `text-regression` texts x Quantity,
+`rows` is rows x either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from metier.data.dataset import Dataset, Problem, Schema
+    from metier.plan import Plan
+    from metier.progress import Progress
+    from metier.trunk.features import Trunk
+
+Array = np.ndarray
+# What a rung reads: for texts a pyarrow string array, for rows a pyarrow table. Both have len(), take(), slice().
+Inputs = Any
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """How surely (0..1) a kind claims a data set, and why, in words a person reads."""
+
+    score: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit: `function(truth, outputs) -> float`, computed from raw outputs.
+
+    `truth` is (n,) class codes or values; `outputs` (n, k) log-probabilities or (n,) values. `per_row`, when there is
+    one, gives (n,) contributions whose mean is the metric: intervals of such metrics need no re-computation.
+    `weigh(truth, outputs)` prepares once and gives a function from row weights (n, r) to r values of the metric: what
+    makes a thousand resamples cheap. `decisions_only` says that only each row's largest output matters.
+    """
+
+    name: str
+    function: Callable[[Array, Array], float]
+    greater_is_better: bool = True
+    per_row: Callable[[Array, Array], Array] | None = None
+    title: str = ""
+    weigh: Callable[[Array, Array], Callable[[Array], Array]] | None = None
+    decisions_only: bool = False
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a person or a program gets: one entry a row, in order.
+
+    `values` are label names or numbers; `confidence` is in 0..1 (for a quantity: the half-width of its interval, in
+    `interval`); `abstain` marks rows the expert prefers to hand to a person.
+    """
+
+    values: list[Any]
+    confidence: Array
+    abstain: Array
+    interval: Array | None = None  # (n, 2), quantities only
+
+
+class Target(Protocol):
+    """What comes out of a model, and how it is judged."""
+
+    kind: str  # "classes" or "quantity"
+    default_metric: str
+    width: int  # numbers a model puts out per example: the classes, or 1
+
+    def record(self) -> dict[str, Any]:
+        """What an expert stores to rebuild this target; the reverse is `tasks.target(record)`."""
+
+    def encode(self, values: Sequence[Any]) -> Array:
+        """Targets as stored in a table -> (n,) class codes (int64) or values (float64); -1 or NaN where unknown."""
+
+    def values(self, codes: Array) -> list[Any]:
+        """The reverse of `encode`: class names or numbers, None where unknown."""
+
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics of this target by their field name."""
+
+    def loss(self, outputs: Any, targets: Any, *, smoothing: float, weights: Any | None) -> Any:
+        """Training loss, mean over the rows: torch tensors in, a scalar tensor out."""
+
+    def calibrate(self, outputs: Array, truth: Array) -> dict[str, float]:
+        """Fit what turns raw outputs into honest confidence; what is found is stored with the expert."""
+
+    def calibrated(self, outputs: Array, calibration: Mapping[str, float]) -> Array:
+        """Raw outputs -> outputs whose confidence is honest, same shape."""
+
+    def threshold(self, outputs: Array, truth: Array, plan: Plan) -> float | None:
+        """From calibrated validation outputs: the confidence under which to abstain, by the plan's cost or precision."""
+
+    def decode(self, outputs: Array, calibration: Mapping[str, float], threshold: float | None) -> Predictions:
+        """Raw outputs -> what a person gets."""
+
+    def views(self, evidence: Evidence) -> Iterator[Section]:
+        """The pictures and tables of the report that fit this target, in reading order."""
+
+
+class Predictor(Protocol):
+    """A fitted rung: it turns inputs into raw outputs and lies in a folder."""
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """(n, k) float32 log-probabilities or logits for classes, (n,) float32 values for quantities."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything but the base into `folder`; `Rung.load` reads it."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Prepared examples: what goes in, what should come out, and which row of the table each one is."""
+
+    inputs: Inputs
+    targets: Array
+    target: Target
+    rows: Array
+    groups: Array | None = None  # equal values are never cut apart by a split
+    assigned: Array | None = None  # "train", "validation", "test" where the table itself says so
+    set_aside: Mapping[str, Array] = field(default_factory=dict)  # reason -> row numbers not used
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, positions: Array) -> Examples:
+        """The examples at these positions, in that order."""
+        return replace(
+            self,
+            inputs=self.inputs.take(positions),
+            targets=self.targets[positions],
+            rows=self.rows[positions],
+            groups=None if self.groups is None else self.groups[positions],
+            assigned=None if self.assigned is None else self.assigned[positions],
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """All a rung may use while it is fitted."""
+
+    train: Examples
+    validation: Examples | None  # None in the final fit on all rows: then `settings` repeats what was chosen before
+    plan: Plan
+    trunk: Trunk
+    metric: Metric
+    folder: Path  # rungs/<name>/: checkpoints and settings of this rung
+    earlier: Mapping[str, Predictor]
+    progress: Progress
+    seconds_left: float | None = None  # None: no limit
+    settings: Mapping[str, Any] | None = None
+
+
+class Rung(Protocol):
+    """One step of the ladder."""
+
+    name: str
+    summary: str
+
+    def estimate(self, work: Work) -> float:
+        """Seconds this fit would take on this machine; cheap to ask."""
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Fit on `work.train`, choosing what must be chosen on `work.validation`.
+
+        Returns the predictor and its settings: plain JSON, enough to repeat the fit without a validation set.
+        """
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Read what `Predictor.save` wrote."""
+
+
+class Task(Protocol):
+    """A kind of task: what goes in."""
+
+    name: str
+    summary: str
+
+    def recognises(self, schema: Schema) -> Recognition:
+        """How surely this data is of this kind, and why."""
+
+    def prepare(self, dataset: Dataset, plan: Plan, target: Target | None = None) -> Examples:
+        """Set unusable rows aside (counted) and lay out the rest.
+
+        With `target` (an expert's own) the vocabulary is fixed: labels never trained on raise DataError. A table
+        without the target column gives Examples whose targets are all unknown, for predictions.
+        """
+
+    def rungs(self, target: Target) -> tuple[Rung, ...]:
+        """The ladder for this kind, cheapest first."""
+
+    def render(self, inputs: Inputs, position: int) -> str:
+        """What a person sees of one example."""
+
+    def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
+        """The pieces an explanation may remove, as (start, end) in `render`'s text."""
+
+    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
+        """Name -> function of (inputs, severity 0..1, rng) -> changed inputs."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the views of a target draw from: held-out truth and calibrated outputs, side by side."""
+
+    target: Target
+    truth: Array
+    outputs: Array
+    raw_outputs: Array
+    rows: Array
+    shown: Callable[[int], str]  # position -> what a person sees of that example
+    level: float
+    seed: int
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A piece of a page: a template's name and the data it is drawn from."""
+
+    template: str
+    title: str
+    data: Mapping[str, Any]
+    lead: str = ""  # the finding in one plain sentence

@@ -1,0 +1,277 @@
+"""The ladder's rungs for texts that train no weights of the base: majority, linear, generic, frozen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metier import files
+from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Work
+from metier.trunk.batches import as_texts
+from metier.trunk.features import Trunk
+
+# Penalties walked by the frozen head, strong to weak; in units of the mean loss.
+_PENALTIES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
+# A linear model of words learns little more from the millionth text.
+_MOST_ROWS_FOR_WORDS = 300_000
+_FEW = 32  # labels a class, up to which a label's own name is an example of it
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same outputs for every input: the class shares, or the mean."""
+
+    values: Array  # (width,)
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """(n, width) for classes, (n,) for a quantity."""
+        return shaped(np.tile(self.values.astype(np.float32), (len(inputs), 1)))
+
+    def save(self, folder: Path) -> None:
+        """Write `constant.json`."""
+        files.write_json(folder / "constant.json", {"values": [float(value) for value in self.values]})
+
+
+class MajorityRung:
+    """The floor: always the commonest answer."""
+
+    name = "majority"
+    summary = "always answers the commonest label, or the mean"
+
+    def estimate(self, work: Work) -> float:
+        """Seconds: none worth counting."""
+        return 0.1
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Count."""
+        return Constant(_floor(work.train)), {}
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Read what was counted."""
+        return Constant(np.array(json.loads((folder / "constant.json").read_text())["values"]))
+
+
+class LinearRung:
+    """Words and word pairs (TF-IDF) with a linear model: what is reached without any pre-trained base."""
+
+    name = "linear"
+    summary = "TF-IDF of words and word pairs, with a linear model"
+
+    def estimate(self, work: Work) -> float:
+        """Seconds, from rows and classes; measured on two cores."""
+        rows = min(len(work.train), _MOST_ROWS_FOR_WORDS)
+        return 1.0 + rows * (2 + work.train.target.width) / 60_000
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Fit on the training rows; nothing is chosen on validation."""
+        from metier.tasks.words import fit_words
+
+        examples = _at_most(work.train, _MOST_ROWS_FOR_WORDS, work.plan.seed)
+        return fit_words(as_texts(examples.inputs), examples.targets, examples.target), {"rows": len(examples)}
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Read the vocabulary and the weights."""
+        from metier.tasks.words import load_words
+
+        return load_words(folder)
+
+
+class GenericRung:
+    """The base as it comes: which label's name is nearest in meaning? Nothing is trained."""
+
+    name = "generic"
+    summary = "the base as it is: the label whose name is nearest in meaning"
+
+    def estimate(self, work: Work) -> float:
+        """Seconds to embed what is not cached."""
+        return embedding_seconds(work)
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Embed the label names."""
+        from metier.tune.heads import Head
+
+        import torch
+
+        names = name_features(work.trunk, work.train.target)
+        # Cosines lie within a narrow band; 20 is the scale such encoders are trained with (Reimers & Gurevych 2019).
+        head = Head(torch.from_numpy(20 * np.asarray(names, np.float32)), torch.zeros(len(names)))
+        return FrozenPredictor(work.trunk, head), {}
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Read the label names' features."""
+        return _load_frozen(folder, trunk)
+
+
+class FrozenRung:
+    """The base frozen, with a linear head on its cached features: one embedding pass, then seconds."""
+
+    name = "frozen"
+    summary = "the base frozen, with a linear head on its features"
+
+    def estimate(self, work: Work) -> float:
+        """Seconds: embedding what is not cached, and fitting some heads."""
+        rows, width = len(work.train), work.train.target.width
+        return embedding_seconds(work) + 0.5 + rows * width * work.trunk.width * 5e-9 * len(_PENALTIES)
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Embed, then walk the penalties; the best on validation stays. Time short: as many rows as it allows."""
+        from metier.tune import heads
+
+        examples = _affordable(work)
+        features = work.trunk.features(examples.inputs)
+        target, targets = examples.target, examples.targets
+        named = label_names_count(examples)
+        if named:
+            features = np.concatenate([features, name_features(work.trunk, target)])
+            targets = np.concatenate([targets, np.arange(target.width)])
+
+        def fit_one(l2: float, start: heads.Head | None) -> heads.Head:
+            return heads.fit(
+                features, targets, target.width, loss_of(work), l2=l2, start=start, seed=work.plan.seed
+            )
+
+        if work.settings is not None:
+            l2 = float(work.settings["l2"])
+            head = fit_one(l2, None)
+        else:
+            assert work.validation is not None
+            held_out, judge = work.trunk.features(work.validation.inputs), judge_of(work)
+            head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: judge(shaped(head.outputs(held_out))))
+        settings = {"l2": l2, "rows": len(examples), "label_names": named}
+        return FrozenPredictor(work.trunk, head), settings
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Read the head."""
+        return _load_frozen(folder, trunk)
+
+
+@dataclass(frozen=True)
+class FrozenPredictor:
+    """A head on a trunk's features."""
+
+    trunk: Trunk
+    head: Any  # tune.heads.Head; not named here, so that reading this file needs no torch
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """Outputs for texts, in bounded memory."""
+        parts = [
+            self.head.outputs(self.trunk.features(inputs[at : at + 65_536])) for at in range(0, len(inputs), 65_536)
+        ]
+        return shaped(np.concatenate(parts)) if parts else np.zeros((0, len(self.head.bias)), np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `head.safetensors`."""
+        self.head.save(folder / "head.safetensors")
+
+
+def _load_frozen(folder: Path, trunk: Trunk) -> FrozenPredictor:
+    from metier.tune.heads import Head
+
+    return FrozenPredictor(trunk, Head.load(folder / "head.safetensors"))
+
+
+# ------------------------------------------------------------------------------------------------- shared by the rungs
+
+
+def shaped(outputs: Array) -> Array:
+    """(n, 1) -> (n,): a quantity's outputs are a plain column."""
+    return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
+
+
+def loss_of(work: Work, *, smoothing: float = 0.0) -> Any:
+    """The target's loss as a function of (outputs, targets), with the plan's class weights."""
+    target = work.train.target
+    weights = class_weights(work)
+
+    def loss(outputs: Any, targets: Any) -> Any:
+        return target.loss(outputs, targets, smoothing=smoothing, weights=weights)
+
+    return loss
+
+
+def class_weights(work: Work) -> Any | None:
+    """Weights (width,) as a torch tensor, the mean over rows being 1, or None.
+
+    `auto` weighs rare labels up by the square root of their rarity where labels are skewed and the metric counts
+    labels alike (its name begins with macro or balanced).
+    """
+    import torch
+
+    target, choice = work.train.target, work.plan.training.class_weights
+    even = work.metric.name.startswith(("macro", "balanced"))
+    if target.width == 1 or choice == "none" or (choice == "auto" and not even):
+        return None
+    counts = np.bincount(work.train.targets, minlength=target.width).clip(1)
+    raw = (counts.mean() / counts) ** (1.0 if choice == "balanced" else 0.5)
+    return torch.from_numpy((raw / (raw * counts).sum() * counts.sum()).astype(np.float32))
+
+
+def judge_of(work: Work) -> Any:
+    """Held-out outputs -> a score, greater is better, to choose settings by.
+
+    The ladder's metric decides; the mean log-likelihood, which moves where a metric of whole rows stands still, is
+    added with a weight too small to overrule a row.
+    """
+    assert work.validation is not None
+    truth, metric, target = work.validation.targets, work.metric, work.validation.target
+    sign = 1.0 if metric.greater_is_better else -1.0
+    fine = target.metrics().get("log_loss")
+
+    def judge(outputs: Array) -> float:
+        score = sign * metric.function(truth, outputs)
+        return score if fine is None else score - 0.02 * fine.function(truth, outputs)
+
+    return judge
+
+
+def name_features(trunk: Trunk, target: Target) -> Array:
+    """Features of the label names written as words, float16 (width, d)."""
+    names = [label.replace("_", " ").replace("-", " ").strip() for label in target.record()["labels"]]
+    return trunk.features(names)
+
+
+def label_names_count(examples: Examples) -> bool:
+    """Whether label names join the training rows: few labels a class, and names that are words."""
+    target = examples.target
+    if target.width == 1 or len(examples) > _FEW * target.width:
+        return False
+    return sum(any(c.isalpha() for c in name) for name in target.record()["labels"]) == target.width
+
+
+def embedding_seconds(work: Work) -> float:
+    """Seconds to embed the rows of this work that are not cached yet."""
+    parts = [part.inputs for part in (work.train, work.validation) if part is not None]
+    missing = sum(work.trunk.missing(part) for part in parts)
+    if not missing:
+        return 0.0
+    some = parts[0][: min(len(parts[0]), 512)]
+    return missing * float(np.mean(work.trunk.tokens(some).lengths)) / work.trunk.speed()
+
+
+def _affordable(work: Work) -> Examples:
+    """The training rows that can be embedded in 70% of the time left, and within memory: evenly drawn."""
+    rows, most = len(work.train), 1_500_000_000 // (2 * work.trunk.width)
+    if work.seconds_left is not None and work.settings is None:
+        needed = embedding_seconds(work)
+        if needed > 0.7 * work.seconds_left:
+            most = min(most, max(2 * work.train.target.width, int(rows * 0.7 * work.seconds_left / needed)))
+    if work.settings is not None and work.settings["rows"] < rows:
+        most = min(most, max(work.settings["rows"], 1))
+    return _at_most(work.train, most, work.plan.seed)
+
+
+def _at_most(examples: Examples, most: int, seed: int) -> Examples:
+    if len(examples) <= most:
+        return examples
+    return examples.take(np.sort(np.random.default_rng(seed).permutation(len(examples))[:most]))
+
+
+def _floor(examples: Examples) -> Array:
+    if examples.target.width == 1:
+        return np.array([examples.targets.mean()])
+    counts = np.bincount(examples.targets, minlength=examples.target.width) + 0.5
+    return np.asarray(np.log(counts / counts.sum()))

@@ -1,0 +1,93 @@
+"""TF-IDF with a linear model, kept as plain numbers and words so that it loads without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from metier import files
+from metier.tasks.contract import Array, Inputs, Target
+from metier.trunk.batches import as_texts
+
+_MOST_WORDS = 100_000
+
+
+@dataclass(frozen=True)
+class Words:
+    """A fitted vocabulary and a linear model over it: weight (width, words), bias (width,)."""
+
+    vectorizer: TfidfVectorizer
+    weight: Array
+    bias: Array
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """Texts -> log-probabilities up to a constant (n, width), or values (n,)."""
+        parts = []
+        for at in range(0, max(len(inputs), 1), 65_536):
+            matrix = self.vectorizer.transform(as_texts(inputs[at : at + 65_536]))
+            parts.append(np.asarray(matrix @ self.weight.T + self.bias, np.float32))
+        out = np.concatenate(parts)
+        return out[:, 0] if out.shape[1] == 1 else out
+
+    def save(self, folder: Path) -> None:
+        """Write `words.json` (the vocabulary in order) and `words.safetensors`."""
+        names = sorted(self.vectorizer.vocabulary_, key=self.vectorizer.vocabulary_.__getitem__)
+        files.write_text(folder / "words.json", json.dumps(names, ensure_ascii=False))
+        tensors = {"weight": self.weight, "bias": self.bias, "idf": self.vectorizer.idf_}
+        tensors = {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}
+        files.write_bytes(folder / "words.safetensors", save(tensors))
+
+
+def fit_words(texts: Sequence[str], targets: Array, target: Target) -> Words:
+    """Fit vocabulary and model. Texts (n,), targets (n,) class codes or values."""
+    vectorizer = _vectorizer(min_df=2 if len(texts) > 2000 else 1)
+    try:
+        matrix = vectorizer.fit_transform(texts)
+    except ValueError:
+        # No word at all (emoji, punctuation, a script without spaces): one made-up word carries a constant.
+        vectorizer = _vectorizer(min_df=1, vocabulary={"\0": 0})
+        matrix = vectorizer.fit_transform([*texts, "\0"])[: len(texts)]
+    if target.width == 1:
+        model = Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, targets)
+        return Words(vectorizer, model.coef_.reshape(1, -1), np.atleast_1d(model.intercept_))
+    model = LogisticRegression(C=10.0, max_iter=200, tol=1e-3).fit(matrix, targets)
+    return Words(vectorizer, *_all_classes(model, target.width))
+
+
+def load_words(folder: Path) -> Words:
+    """Read what `Words.save` wrote."""
+    names = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+    tensors = load_file(folder / "words.safetensors")
+    vectorizer = _vectorizer(min_df=1, vocabulary={name: at for at, name in enumerate(names)})
+    vectorizer.idf_ = tensors["idf"]
+    return Words(vectorizer, tensors["weight"], tensors["bias"])
+
+
+def _vectorizer(*, min_df: int, vocabulary: dict[str, int] | None = None) -> TfidfVectorizer:
+    return TfidfVectorizer(
+        ngram_range=(1, 2),
+        sublinear_tf=True,
+        strip_accents="unicode",
+        token_pattern=r"(?u)\b\w+\b",
+        min_df=min_df,
+        max_features=None if vocabulary else _MOST_WORDS,
+        vocabulary=vocabulary,
+        dtype=np.float32,
+    )
+
+
+def _all_classes(model: LogisticRegression, width: int) -> tuple[Array, Array]:
+    """One row a class also where two classes share one row, or where a class had no training row."""
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
+    full, offset = np.zeros((width, weight.shape[1])), np.full(width, -10.0)
+    full[model.classes_], offset[model.classes_] = weight, bias
+    return full, offset

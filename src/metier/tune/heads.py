@@ -1,0 +1,125 @@
+"""A linear head on frozen features: the cheapest rung that uses the base, and where the trained rungs start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from metier import files
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # (n, width) outputs, (n,) targets -> scalar mean
+# Up to this many numbers the whole matrix fits in memory as float32 and L-BFGS finds the optimum itself.
+_WHOLE = 60_000 * 768
+_ROWS_PER_STEP = 4096
+
+
+@dataclass(frozen=True)
+class Head:
+    """Weights (width, d) and bias (width,) float32: outputs = features @ weight.T + bias."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def outputs(self, features: np.ndarray) -> np.ndarray:
+        """Features (n, d) of any float kind -> outputs (n, width) float32, in bounded memory."""
+        out = np.empty((len(features), len(self.bias)), np.float32)
+        with torch.inference_mode():
+            for at in range(0, len(features), _ROWS_PER_STEP):
+                some = torch.from_numpy(np.asarray(features[at : at + _ROWS_PER_STEP], np.float32))
+                out[at : at + _ROWS_PER_STEP] = (some @ self.weight.T + self.bias).numpy()
+        return out
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file with `weight` and `bias`."""
+        files.write_bytes(path, save({"weight": self.weight.contiguous(), "bias": self.bias.contiguous()}))
+
+    @classmethod
+    def load(cls, path: Path) -> Head:
+        """Read what `save` wrote."""
+        tensors = load_file(path)
+        return cls(tensors["weight"], tensors["bias"])
+
+
+def fit(
+    features: np.ndarray, targets: np.ndarray, width: int, loss: Loss, *, l2: float, start: Head | None = None, seed: int
+) -> Head:
+    """Minimise `loss` + l2 * |weight|^2 over a linear head; features (n, d), targets (n,).
+
+    Up to some 60,000 rows with L-BFGS to convergence, beyond with AdamW over shuffled rows in bounded memory.
+    """
+    rows, columns = features.shape
+    weight = torch.zeros(width, columns) if start is None else start.weight.clone()
+    bias = torch.zeros(width) if start is None else start.bias.clone()
+    weight.requires_grad_()
+    bias.requires_grad_()
+    if rows * columns <= _WHOLE:
+        _whole(features, targets, weight, bias, loss, l2)
+    else:
+        _in_steps(features, targets, weight, bias, loss, l2, seed)
+    return Head(weight.detach(), bias.detach())
+
+
+def choose(
+    fits: Sequence[float], fit_one: Callable[[float, Head | None], Head], score: Callable[[Head], float]
+) -> tuple[Head, float]:
+    """Walk the penalties from strong to weak, each fit starting from the last; stop after the score has fallen twice.
+
+    Returns the head with the greatest score and its penalty.
+    """
+    best: tuple[float, Head, float] | None = None
+    head: Head | None = None
+    fallen = 0
+    for l2 in sorted(fits, reverse=True):
+        head = fit_one(l2, head)
+        found = score(head)
+        if best is None or found > best[0]:
+            best, fallen = (found, head, l2), 0
+        else:
+            fallen += 1
+            if fallen == 2:
+                break
+    assert best is not None
+    return best[1], best[2]
+
+
+def _whole(features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, l2: float) -> None:
+    x, y = torch.from_numpy(np.asarray(features, np.float32)), torch.from_numpy(targets)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=200, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
+    )
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        value = loss(x @ weight.T + bias, y) + l2 * weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+
+
+def _in_steps(
+    features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, l2: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = len(targets)
+    epochs = max(3, min(20, 4_000_000 // rows))
+    steps = epochs * -(-rows // _ROWS_PER_STEP)
+    # Features have length sqrt(2), so that their entries are small and the rate is large.
+    optimizer = torch.optim.Adam([weight, bias], lr=0.3)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+    for _ in range(epochs):
+        order = rng.permutation(rows)
+        for at in range(0, rows, _ROWS_PER_STEP):
+            some = order[at : at + _ROWS_PER_STEP]
+            x = torch.from_numpy(np.asarray(features[some], np.float32))
+            optimizer.zero_grad()
+            (loss(x @ weight.T + bias, torch.from_numpy(targets[some])) + l2 * weight.square().sum()).backward()
+            optimizer.step()
+            schedule.step()

@@ -1,0 +1,245 @@
+"""The rungs `adapter` and `full`: what they decide (how many layers, epochs, how far), around the one loop."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metier import files
+from metier.errors import UsageError
+from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
+from metier.tasks.text_rungs import FrozenRung, class_weights, embedding_seconds, judge_of, shaped
+from metier.trunk.features import Trunk
+
+# Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
+_RATES = {"adapter": 1e-3, "full": 1e-4}
+_HEAD_RATE = 1e-3
+# A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
+_STEP_COST = {"adapter": 3.0, "full": 3.6}
+_SCALES = (0.5, 0.75, 1.0)
+_WEIGHTS = "weights"
+
+
+@dataclass(frozen=True)
+class TunedRung:
+    """`adapter`: LoRA on all linear layers of the upper blocks. `full`: all weights of the blocks."""
+
+    name: str
+    summary: str
+
+    def estimate(self, work: Work) -> float:
+        """Seconds for the fewest layers and epochs this rung would make do with."""
+        layers = work.plan.adapter.layers or _layer_choices(work)[-1]
+        return embedding_seconds(work) + self._seconds(work, layers, _epochs(work)[-1])
+
+    def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
+        """Train from the frozen rung's head; choose the best step and the scale on validation."""
+        head_work = work if work.settings is None else replace(work, settings=work.settings["head"])
+        start = work.earlier.get("frozen")
+        head_settings = work.settings["head"] if work.settings else {}
+        if start is None:
+            start, head_settings = FrozenRung().fit(head_work)
+        settings = work.settings or self._settings(work)
+        settings = {**settings, "head": settings.get("head") or head_settings}
+        weights = work.folder / _WEIGHTS
+        if not (weights / "head.safetensors").is_file():
+            settings |= self._train(work, start.head, settings, weights)  # type: ignore[attr-defined]
+            files.write_json(weights / "settings.json", settings)
+        else:
+            settings = files.read_json(weights / "settings.json")
+        return self.load(weights, work.trunk, work.train.target), settings
+
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
+        """Add the update to a copy of the base's weights, and read the head."""
+        from metier.tune import adapters
+        from metier.tune.heads import Head
+
+        model = copy.deepcopy(trunk.model)
+        put = adapters.merge_adapter if self.name == "adapter" else adapters.load_blocks
+        return TunedPredictor(trunk.with_model(put(model, folder)), Head.load(folder / "head.safetensors"), folder)
+
+    # -------------------------------------------------------------------------------------------------- choices
+
+    def _settings(self, work: Work) -> dict[str, Any]:
+        """How many layers and epochs: the most that the time allows, from the best choice down."""
+        training, adapter = work.plan.training, work.plan.adapter
+        total = work.trunk.base.layers
+        layer_choices = [adapter.layers] if adapter.layers else _layer_choices(work)
+        if layer_choices[0] > total:
+            raise UsageError(
+                "too-many-layers",
+                f"--layers must be at most the base's {total} layers.",
+                found=str(layer_choices[0]),
+                fix=f"--layers {total}",
+            )
+        left = work.seconds_left
+        choices = [(layers, epochs) for layers in layer_choices for epochs in _epochs(work)]
+        fitting = [c for c in choices if left is None or self._seconds(work, *c) <= left] or choices[-1:]
+        layers, epochs = fitting[0]
+        return {
+            "layers": layers,
+            "epochs": epochs,
+            "learning_rate": training.learning_rate or _RATES[self.name],
+            "rank": adapter.rank,
+            "alpha": adapter.alpha,
+        }
+
+    def _seconds(self, work: Work, layers: int, epochs: int) -> float:
+        rows = len(work.train)
+        some = work.train.inputs[: min(rows, 512)]
+        tokens = rows * float(np.mean(work.trunk.tokens(some).lengths))
+        share = layers / work.trunk.base.layers
+        below = tokens * (1 - share)
+        return 10 + (tokens * epochs * share * _STEP_COST[self.name] + below) / work.trunk.speed()
+
+    # ------------------------------------------------------------------------------------------------- training
+
+    def _train(self, work: Work, head: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:
+        from metier.tune import adapters, loop
+        from metier.trunk.encoder import Encoder
+
+        base, training = work.trunk.base, work.plan.training
+        first = base.layers - settings["layers"]
+        model = copy.deepcopy(work.trunk.model)
+        if self.name == "adapter":
+            opened = adapters.open_adapter(
+                model, first, rank=settings["rank"], alpha=settings["alpha"], base=base, seed=work.plan.seed
+            )
+        else:
+            opened = adapters.open_blocks(model, first)
+        learner = adapters.Learner(Encoder(model, first, base.pooling), head, training.dropout)
+        pupil = self._pupil(work, learner, first)
+        start = adapters.snapshot(learner)
+        course = loop.Course(
+            epochs=settings["epochs"],
+            learning_rate=settings["learning_rate"],
+            batch_size=training.batch_size,
+            weight_decay=training.weight_decay,
+            warmup=training.warmup,
+            clip=training.clip,
+            patience=training.patience * 2,
+            measures=2,
+            seed=work.plan.seed,
+        )
+        standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
+        learner = pupil.module.cpu()  # type: ignore[assignment]
+        dial = adapters.Dial(learner, start)
+        scale = _choose_scale(work, dial, pupil) if work.settings is None else work.settings["scale"]
+        dial.turn(scale)
+        with files.write_folder(weights, marker=None) as folder:
+            if self.name == "adapter":
+                adapters.save_adapter(opened, folder, base)
+            else:
+                adapters.save_blocks(model, folder)
+            adapters.save_head(learner, folder / "head.safetensors")
+        loop.forget(work.folder)
+        for left in work.folder.glob("*.f16"):
+            left.unlink()
+        epochs = settings["epochs"]
+        if standing.best_step < 0.5 * standing.step and work.settings is None:
+            epochs = max(1, round(epochs * standing.best_step / max(1, standing.step)))
+        return {
+            "epochs": epochs,
+            "scale": scale,
+            "steps": standing.step,
+            "best_step": standing.best_step,
+            "examples_per_second": standing.examples / max(standing.seconds, 1e-9),
+            "train_seconds": standing.seconds,
+            "trained_parameters": sum(p.numel() for p in dial.trained.values()),
+            "history": standing.history,
+        }
+
+    def _pupil(self, work: Work, learner: Any, first: int) -> Any:
+        from metier.tune import adapters
+
+        base, training, target = work.trunk.base, work.plan.training, work.train.target
+        tokens, words, below = _read(work, learner, first, work.train.inputs, "train")
+        held_out = None
+        if work.validation is not None and work.settings is None:
+            held_out = adapters.HeldOut(*_read(work, learner, first, work.validation.inputs, "held-out"), target.width)
+        judge = judge_of(work) if held_out else None
+        return adapters.TextPupil(
+            module=learner,
+            target=target,
+            tokens=tokens,
+            words=words,
+            targets=work.train.targets,
+            below=below,
+            smoothing=training.label_smoothing if base.layers and target.width > 1 else 0.0,
+            weights=class_weights(work),
+            batch_size=training.batch_size,
+            head_rate=_HEAD_RATE,
+            judge=judge and (lambda outputs: judge(shaped(outputs))),
+            held_out=held_out,
+        )
+
+
+@dataclass(frozen=True)
+class TunedPredictor:
+    """A tuned trunk and its head."""
+
+    trunk: Trunk
+    head: Any
+    folder: Path
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """Outputs for texts, in bounded memory; nothing is cached, for these features are this expert's alone."""
+        parts = [
+            self.head.outputs(self.trunk.features(inputs[at : at + 65_536])) for at in range(0, len(inputs), 65_536)
+        ]
+        return shaped(np.concatenate(parts)) if parts else np.zeros((0, len(self.head.bias)), np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Copy the weights' folder: PEFT's adapter layout (or all weights) and the head."""
+        for path in self.folder.iterdir():
+            if path.name != "settings.json":
+                shutil.copyfile(path, folder / path.name)
+
+
+ADAPTER = TunedRung("adapter", "LoRA on all linear layers of the base's blocks, from the frozen head")
+FULL = TunedRung("full", "all weights of the base's blocks, from the frozen head")
+
+
+def _read(work: Work, learner: Any, first: int, inputs: Inputs, name: str) -> tuple[Any, Array, Any]:
+    """Tokens, words halves and (where lower blocks stay frozen and the disk budget allows) the states below."""
+    from metier.trunk.encoder import states_below
+
+    tokens = work.trunk.tokens(inputs)
+    words = work.trunk.features(inputs)[:, work.trunk.base.hidden :]
+    size = int(tokens.offsets[-1]) * work.trunk.base.hidden * 2
+    below = None
+    if first and size <= work.plan.base.hidden_cache_mib << 20:
+        below = states_below(work.trunk.model, first, tokens, work.folder / f"{name}.f16", work.progress)
+    return tokens, words, below
+
+
+def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
+    """How far from the generic to the tuned weights scores best on validation."""
+    if work.plan.adapter.scale is not None:
+        return work.plan.adapter.scale
+    if pupil.held_out is None:
+        return 1.0
+    scored = []
+    for scale in _SCALES:
+        dial.turn(scale)
+        scored.append((pupil.score(), scale))
+    return max(scored)[1]
+
+
+def _layer_choices(work: Work) -> list[int]:
+    """All layers, or the upper half at about half the cost."""
+    total = work.trunk.base.layers
+    return sorted({total, max(1, total // 2)}, reverse=True)
+
+
+def _epochs(work: Work) -> list[int]:
+    """Passes over the rows, best first: small data wants more of them."""
+    if work.plan.training.epochs:
+        return [work.plan.training.epochs]
+    best = int(np.clip(round(40_000 / max(1, len(work.train))), 3, 20))
+    return sorted({best, max(2, best // 2), 2 if best <= 6 else 3}, reverse=True)
