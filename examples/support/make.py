@@ -21,8 +21,10 @@ HERE = Path(__file__).parent
 SEED = 20260901
 FIRST, CUT, LAST = date(2025, 9, 1), date(2026, 9, 1), date(2026, 10, 31)  # the test file is the two months after CUT
 ORDINARY, TEST_UNSEEN, TEST_ALL = 1100, 9, 300  # rows before planting; phrasings an intent kept for the test; its rows
+RESTATED = 0.45  # share of tickets that say it twice
 ALIKE = 0.6  # two ordinary tickets are never more alike than this (Jaccard, runs of five characters)
 NEIGHBOURS = {"a": "s", "e": "r", "i": "o", "o": "p", "t": "r", "n": "m", "s": "d", "r": "t", "l": "k", "c": "v"}
+Request = tuple[str, list[str]]  # an intent, and the phrasings of it that a ticket is made of
 COLUMNS = ("ticket_id", "date", "segment", "channel", "text", "intent")
 
 
@@ -102,7 +104,7 @@ def swap_words(rng: Random, text: str, table: dict[str, Any], share: float) -> s
 
 def style(rng: Random, text: str, channel: str, frame: dict[str, Any]) -> str:
     """Write the way people write in this channel: careful, hasty, thumbs, shouting."""
-    manner = weighted(rng, {"careful": 45, "hasty": 25, "thumbs": 26 if channel in ("chat", "app") else 5, "loud": 3})
+    manner = weighted(rng, {"careful": 55, "hasty": 20, "thumbs": 26 if channel in ("chat", "app") else 5, "loud": 3})
     if manner == "hasty":
         text = typo(rng, text, rng.choice([0.005, 0.012, 0.03]))
     elif manner == "thumbs":
@@ -119,11 +121,11 @@ def compose(rng: Random, cores: list[str], frame: dict[str, Any], day: date, cha
     """One or two phrasings of an intent, and what people wrap around them."""
     parts = [swap_words(rng, core, frame["swaps"], 0.4) for core in cores]
     around = frame["circumstances"]
-    if rng.random() < 0.35:
+    if rng.random() < 0.2:
         parts.insert(0, rng.choice(around["before"]))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         parts.append(rng.choice(around["after"]))
-    if rng.random() < 0.15:
+    if rng.random() < 0.06:
         parts.insert(rng.randint(0, len(parts)), rng.choice(around["stray"]))
     if rng.random() < 0.4:
         parts.insert(0, rng.choice(frame["openers"][channel]))
@@ -154,10 +156,11 @@ def segment(rng: Random, cores: list[str], frame: dict[str, Any]) -> str:
     return weighted(rng, frame["segments"])
 
 
-def ordinary(rng: Random, plan: list[tuple[str, list[str]]], span: tuple[date, date], frame: dict[str, Any]) -> list[Ticket]:
-    """A ticket for every (intent, phrasings), none much like another of its intent."""
+def ordinary(
+    rng: Random, plan: list[Request], span: tuple[date, date], frame: dict[str, Any], seen: dict[str, list[set[str]]]
+) -> list[Ticket]:
+    """A ticket for every request, none much like another of its intent; `seen` grows by what was written."""
     tickets: list[Ticket] = []
-    seen: dict[str, list[set[str]]] = {}
     for intent, cores in plan:
         others = seen.setdefault(intent, [])
         for attempt in range(60):
@@ -244,24 +247,28 @@ def written(tickets: list[Ticket], first: int) -> tuple[str, list[tuple[int, str
     return out.getvalue(), planted
 
 
-def plans(rng: Random, frame: dict[str, Any]) -> tuple[list[tuple[str, list[str]]], list[tuple[str, list[str]]]]:
-    """Which phrasings each ticket is made of: first those trained on, then those tested on, most of them unseen."""
-    train: list[tuple[str, list[str]]] = []
-    test: list[tuple[str, list[str]]] = []
+def requests(rng: Random, frame: dict[str, Any]) -> tuple[list[Request], list[Request]]:
+    """What is asked in the tickets trained on and in those tested on, most of the latter in phrasings unseen."""
+    train: list[Request] = []
+    test: list[Request] = []
     known: dict[str, list[str]] = {}
+
+    def said(cores: list[str], core: str) -> list[str]:
+        """A phrasing, and often another: people say it once more in other words."""
+        second = rng.choice(cores)
+        return [core, second] if second != core and rng.random() < RESTATED else [core]
+
     total = sum(frame["intents"].values())
     for intent, weight in sorted(frame["intents"].items()):
         cores = (HERE / "phrasings" / f"{intent}.txt").read_text(encoding="utf-8").splitlines()
         rng.shuffle(cores)
-        test += [(intent, [core]) for core in cores[:TEST_UNSEEN]]
-        known[intent] = cores[TEST_UNSEEN:]
+        unseen, known[intent] = cores[:TEST_UNSEEN], cores[TEST_UNSEEN:]
+        test += [(intent, said(unseen, core)) for core in unseen]
         for number in range(round(ORDINARY * weight / total)):
-            core = known[intent][number % len(known[intent])]
-            second = rng.choice(known[intent]) if number >= len(known[intent]) or rng.random() < 0.1 else core
-            train.append((intent, [core] if second == core else [core, second]))
+            train.append((intent, said(known[intent], known[intent][number % len(known[intent])])))
     while len(test) < TEST_ALL:
         intent = weighted(rng, frame["intents"])
-        test.append((intent, [rng.choice(known[intent])]))
+        test.append((intent, said(known[intent], rng.choice(known[intent]))))
     rng.shuffle(train)
     rng.shuffle(test)
     return train, test
@@ -272,9 +279,10 @@ def make(seed: int = SEED) -> dict[str, str]:
     rng = Random(seed)
     frame = tomllib.loads((HERE / "frame.toml").read_text(encoding="utf-8"))
     wrong = tomllib.loads((HERE / "planted.toml").read_text(encoding="utf-8"))
-    train, test = plans(rng, frame)
-    learnt = plant(rng, ordinary(rng, train, (FIRST, CUT), frame), wrong, frame)
-    held_out = ordinary(rng, test, (CUT, LAST), frame)
+    train, test = requests(rng, frame)
+    seen: dict[str, list[set[str]]] = {}
+    learnt = plant(rng, ordinary(rng, train, (FIRST, CUT), frame, seen), wrong, frame)
+    held_out = ordinary(rng, test, (CUT, LAST), frame, seen)
     tickets, planted = written(learnt, 40210)
     unseen, _ = written(held_out, 61004)
     out = io.StringIO()

@@ -380,3 +380,23 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write a numpy array at once, as `read_array` reads it; no pickle."""
+    import io
+
+    import numpy
+
+    body = io.BytesIO()
+    numpy.save(body, array, allow_pickle=False)
+    write_bytes(path, body.getvalue())
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """The array `write_array` wrote."""
+    import numpy
+
+    with guard(path):
+        found: np.ndarray = numpy.load(path, allow_pickle=False)
+    return found

@@ -1,3 +1,311 @@
-"""The whole way in order: read, prepare, split, climb, calibrate, evaluate, draw, seal. The file to read first."""
+"""The whole way in order: read, prepare, split, climb, fit, calibrate, evaluate, draw, seal. The file to read first."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metier import __version__, expert, files, tasks
+from metier.data import read as reading
+from metier.data.dataset import Dataset
+from metier.data.inspect import inspect as inspect_dataset
+from metier.data.split import split
+from metier.evaluate.evaluation import Evaluation, evaluate_outputs
+from metier.evaluate.metrics import find_metric
+from metier.expert import Expert, Prediction
+from metier.govern import environment, record
+from metier.pages import report
+from metier.plan import Plan
+from metier.progress import Progress, Silent
+from metier.tasks.contract import Examples, Predictor, Task
+from metier.trunk import base as bases
+from metier.trunk.features import Trunk
+from metier.tune import curve, ladder
+from metier.workspace import Run, Workspace
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning gives: where the expert, its run and its report lie, and the figures."""
+
+    expert: Path
+    run: Path
+    report: Path
+    figures: Mapping[str, Any]
+
+
+def read(data: str | Path, plan: Plan, workspace: Workspace) -> Dataset:
+    """A file as a Dataset, its rows cached in the workspace."""
+    workspace.prepare()
+    return reading.read(data, plan.data, workspace.cache / "tables")
+
+
+def inspect(data: str | Path, *, workspace: str | Path | None = None, **choices: Any) -> dict[str, Any]:
+    """What is in a file, what task it looks like, and what will hurt; the shape of `inspect --json`."""
+    plan, place = Plan.of(**choices), Workspace.find(workspace)
+    dataset = read(data, plan, place)
+    trunk = Trunk(bases.find(plan.base.base, max_tokens=plan.base.max_tokens))
+    return inspect_dataset(dataset, plan, token_lengths=trunk.lengths, limit=trunk.base.max_tokens)
+
+
+def tune(
+    data: str | Path,
+    *,
+    output: str | Path | None = None,
+    workspace: str | Path | None = None,
+    progress: Progress | None = None,
+    plan: Plan | None = None,
+    **choices: Any,
+) -> Tuned:
+    """Tune an expert on a table of labelled rows: `tune("tickets.csv", target="intent")`.
+
+    `choices` are any of the plan's. A run that was cut short goes on where it stood when the same call is made again.
+    Raises MetierError.
+    """
+    progress = progress or Silent()
+    plan, place = plan or Plan.of(**choices), Workspace.find(workspace)
+    plan = plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
+    dataset = read(data, plan, place)
+    test = read(plan.data.test, plan, place) if plan.data.test else None
+    base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
+    with place.open_run(_key(plan, dataset, test, base), plan.name or "expert") as run:
+        if run.resumed:
+            progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
+        trunk = Trunk(base, place.cache, progress)
+        return _tune(run, dataset, test, trunk, plan, progress, Path(output) if output else None)
+
+
+def _tune(
+    run: Run, dataset: Dataset, test: Dataset | None, trunk: Trunk, plan: Plan, progress: Progress, output: Path | None
+) -> Tuned:
+    task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
+    examples = task.prepare(dataset, plan)
+    metric = find_metric(plan.ladder.metric, examples.target)
+    held_out_test = task.prepare(test, plan, examples.target) if test is not None else None
+    for problem in (*dataset.schema.problems, *examples.problems):
+        if problem.severity != "note":
+            progress.say(problem.detail)
+
+    parts = split(examples, plan)
+    course = ladder.Course(
+        rungs=task.rungs(examples.target),
+        folds=ladder.folds_of(examples, parts.train, parts.validation, plan.seed),
+        plan=plan,
+        trunk=trunk,
+        metric=metric,
+        folder=run.folder / "rungs",
+        progress=progress,
+        clock=lambda: _left(plan, run),
+    )
+    climb = ladder.climb(course)
+    final = ladder.finish(course, climb, examples, np.sort(np.concatenate([parts.train, parts.validation])))
+
+    target, chosen = examples.target, climb.chosen
+    assert chosen.outputs is not None
+    generic_name, generic, generic_outputs = ladder.baseline(climb)
+    calibration = target.calibrate(chosen.outputs, climb.truth)
+    generic_calibration = target.calibrate(generic_outputs, climb.truth)
+    threshold = target.threshold(target.calibrated(chosen.outputs, calibration), climb.truth, plan)
+    judge = {
+        "metric": metric,
+        "calibration": calibration,
+        "generic_calibration": generic_calibration,
+        "level": plan.ladder.level,
+        "seed": plan.seed,
+    }
+    validation = evaluate_outputs(target, climb.truth, chosen.outputs, generic_outputs, **judge)
+    tested = _tested(target, held_out_test, final.predictor, generic, judge)
+    learning = curve.learning_curve(course, climb)
+
+    _write_records(run.folder, dataset, test, examples, parts, trunk, plan, climb)
+    expert.write(
+        run.folder / "expert",
+        plan=plan,
+        task=task,
+        target=target,
+        base=trunk.base,
+        base_is=plan.base.base,
+        rung=chosen.name,
+        predictor=final.predictor,
+        generic=(generic_name, generic),
+        calibration=calibration,
+        threshold=threshold,
+        schema=dataset.schema,
+        reads=task.reads(dataset.schema, plan),
+        evidence={
+            "generic_calibration": generic_calibration,
+            "metric": metric.name,
+            "level": plan.ladder.level,
+            "data": dataset.source.sha256,
+            "run": run.folder.name,
+            "settings": final.settings,
+        },
+    )
+    figures = _figures(task, trunk, climb, metric.name, validation, tested, run.seconds())
+    evaluation = {**figures, "evaluation": (tested or validation).as_json(), "learning_curve": learning}
+    files.write_json(run.folder / "evaluation.json", evaluation)
+    page = report.compose(
+        plan=plan,
+        dataset=dataset,
+        task=task,
+        climb=climb,
+        metric=metric,
+        evaluation=tested or validation,
+        examples=held_out_test if tested and held_out_test else climb.held_out,
+        on_test=tested is not None,
+        learning=learning,
+        threshold=threshold,
+        record=record.chain(run.folder),
+        base=trunk.base,
+    )
+    files.write_text(run.folder / "report.html", page)
+    record.seal(run.folder)
+    place = _copy(run.folder / "expert", output)
+    whole = {"expert": str(place), "run": str(run.folder), "report": str(run.folder / "report.html"), **figures}
+    return Tuned(place, run.folder, run.folder / "report.html", whole)
+
+
+def predict(
+    folder: str | Path, data: str | Path, *, workspace: str | Path | None = None, progress: Progress | None = None
+) -> Iterator[tuple[Dataset, list[Prediction]]]:
+    """Answer the rows of a file, in pieces: (the rows, their predictions)."""
+    place = Workspace.find(workspace)
+    loaded = Expert.load(folder, progress=progress)
+    dataset = loaded.dataset(read(data, _plan_of(loaded), place))
+    at = 0
+    for answers in loaded.predicted(dataset):
+        yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
+        at += len(answers)
+
+
+def evaluate(
+    folder: str | Path, data: str | Path, *, workspace: str | Path | None = None, progress: Progress | None = None
+) -> Evaluation:
+    """The expert beside its generic base on labelled rows it has not seen. Raises DataError without labels."""
+    place = Workspace.find(workspace)
+    loaded = Expert.load(folder, cache=place.cache, progress=progress)
+    plan = _plan_of(loaded)
+    dataset = read(data, plan, place)
+    examples = loaded.examples(dataset)
+    target, about = loaded.target, loaded.about
+    return evaluate_outputs(
+        target,
+        examples.targets,
+        loaded.outputs(examples.inputs),
+        loaded.generic.outputs(examples.inputs),
+        metric=find_metric(about["metric"], target),
+        calibration=about["calibration"],
+        generic_calibration=about["generic_calibration"],
+        level=about["level"],
+        seed=about["seed"],
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _tested(
+    target: Any, examples: Examples | None, predictor: Predictor, generic: Predictor, judge: dict[str, Any]
+) -> Evaluation | None:
+    if examples is None:
+        return None
+    ours, base = predictor.outputs(examples.inputs), generic.outputs(examples.inputs)
+    return evaluate_outputs(target, examples.targets, ours, base, **judge)
+
+
+def _figures(
+    task: Task,
+    trunk: Trunk,
+    climb: ladder.Climb,
+    metric: str,
+    validation: Evaluation,
+    tested: Evaluation | None,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "task": task.name,
+        "base": trunk.base.record(),
+        "chosen": climb.chosen.name,
+        "metric": metric,
+        "rungs": [step.record() for step in climb.steps],
+        "validation": {name: interval.as_json() for name, interval in validation.metrics.items()},
+        "test": None if tested is None else {name: found.as_json() for name, found in tested.metrics.items()},
+        "seconds": round(seconds, 2),
+        "peak_memory_mib": environment.peak_memory_mib(),
+    }
+
+
+def _write_records(
+    folder: Path,
+    dataset: Dataset,
+    test: Dataset | None,
+    examples: Examples,
+    parts: Any,
+    trunk: Trunk,
+    plan: Plan,
+    climb: ladder.Climb,
+) -> None:
+    aside = {reason: rows.tolist()[:10_000] for reason, rows in examples.set_aside.items()}
+    files.write_json(
+        folder / "data.json",
+        {"train": dataset.record(), "test": test.record() if test else None, "set_aside": aside},
+    )
+    files.write_json(
+        folder / "split.json",
+        {
+            "method": parts.method,
+            "seed": parts.seed,
+            "notes": list(parts.notes),
+            "folds": climb.folds,
+            "rows": {"train": len(parts.train), "validation": len(parts.validation)},
+            "train_sha256": _hash(examples.rows[parts.train]),
+            "validation_sha256": _hash(examples.rows[parts.validation]),
+        },
+    )
+    files.write_array(folder / "split.npy", examples.rows[parts.validation])
+    files.write_json(folder / "plan.json", plan.model_dump(mode="json"))
+    files.write_json(folder / "environment.json", environment.describe())
+    files.write_json(folder / "base.json", trunk.base.record())
+
+
+def _hash(rows: Any) -> str:
+    import hashlib
+
+    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()
+
+
+def _key(plan: Plan, dataset: Dataset, test: Dataset | None, base: bases.Base) -> str:
+    """What a run would compute: the same key takes up the same unfinished run."""
+    about = {
+        "plan": plan.model_dump(mode="json"),
+        "data": dataset.source.sha256,
+        "test": test and test.source.sha256,
+        "base": base.sha256,
+        "version": __version__,
+    }
+    return files.digest(about)
+
+
+def _left(plan: Plan, run: Run) -> float | None:
+    """Seconds of the time limit that are left, some kept back for the evidence."""
+    limit = plan.ladder.time_limit
+    return None if limit is None else limit - min(15.0, 0.1 * limit) - run.seconds()
+
+
+def _plan_of(loaded: Expert) -> Plan:
+    return Plan.of(kind=loaded.about["task"])
+
+
+def _copy(folder: Path, output: Path | None) -> Path:
+    if output is None:
+        return folder
+    import shutil
+
+    with files.write_folder(output) as building:
+        shutil.copytree(folder, building, dirs_exist_ok=True)
+    return output
+

@@ -35,6 +35,7 @@ class Column:
     missing: int
     distinct: int
     examples: tuple[str, ...] = ()
+    content: Role = "category"  # what the values look like by themselves, whatever the role: text, number, time, ...
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from metier.data.json_rows import read_json
 from metier.data.schema import check_names, infer_schema
 from metier.data.sniff import Dialect, sniff
 from metier.data.typed import read_arrow, read_excel, read_parquet
-from metier.errors import DataError
+from metier.errors import DataError, MetierError
 from metier.plan import DataPlan
 
 _SAMPLE = 2**20
@@ -36,11 +36,15 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     """
     file = locate(path)
     digest = sha256(file)
-    options = {"header": plan.header, "encoding": plan.encoding, "delimiter": plan.delimiter, "name": file.name.lower()}
+    options = {"header": plan.header, "encoding": plan.encoding, "delimiter": plan.delimiter, "suffixes": file.suffixes[-2:]}
     name = tables.key(digest, options)
     stored = tables.load(cache, name)
     if stored is None:
-        stored = _read_into(open_content(file), plan, cache, name)
+        try:
+            stored = _read_into(open_content(file), plan, cache, name)
+        except MetierError:
+            tables.forget(cache, name)  # what was written before the error must not be found as a table
+            raise
     schema = infer_schema(stored.table, plan)
     schema = replace(schema, problems=_weighed(stored.problems, schema.target) + schema.problems)
     source = Source(path=str(path), sha256=digest, bytes=file.stat().st_size, **stored.facts)

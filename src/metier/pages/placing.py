@@ -40,7 +40,9 @@ def steps(low: float, high: float, wished: int = 5) -> list[float]:
 
 
 def share_steps(low: float, high: float) -> list[float]:
-    """Like `steps`, kept within 0..1."""
+    """Like `steps`, kept within 0..1 and never narrower than a few points."""
+    if high - low < 0.01:
+        low, high = low - 0.05, high + 0.05
     return [at for at in steps(max(low, 0.0), min(high, 1.0)) if -1e-9 <= at <= 1 + 1e-9]
 
 

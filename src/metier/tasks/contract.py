@@ -164,6 +164,7 @@ class Rung(Protocol):
 
     name: str
     summary: str
+    trains: bool  # whether it changes the base's weights: dear, so not tried once a cheaper such rung did not pay
 
     def estimate(self, work: Work) -> float:
         """Seconds this fit would take on this machine; cheap to ask."""
@@ -186,6 +187,9 @@ class Task(Protocol):
 
     def recognises(self, schema: Schema) -> Recognition:
         """How surely this data is of this kind, and why."""
+
+    def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
+        """The columns an expert of this kind will need again to predict."""
 
     def prepare(self, dataset: Dataset, plan: Plan, target: Target | None = None) -> Examples:
         """Set unusable rows aside (counted) and lay out the rest.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from metier import files
+from metier.tasks import blend
 from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Work
 from metier.trunk.batches import as_texts
 from metier.trunk.features import Trunk
@@ -40,6 +41,7 @@ class MajorityRung:
     """The floor: always the commonest answer."""
 
     name = "majority"
+    trains = False
     summary = "always answers the commonest label, or the mean"
 
     def estimate(self, work: Work) -> float:
@@ -59,6 +61,7 @@ class LinearRung:
     """Words and word pairs (TF-IDF) with a linear model: what is reached without any pre-trained base."""
 
     name = "linear"
+    trains = False
     summary = "TF-IDF of words and word pairs, with a linear model"
 
     def estimate(self, work: Work) -> float:
@@ -84,6 +87,7 @@ class GenericRung:
     """The base as it comes: which label's name is nearest in meaning? Nothing is trained."""
 
     name = "generic"
+    trains = False
     summary = "the base as it is: the label whose name is nearest in meaning"
 
     def estimate(self, work: Work) -> float:
@@ -110,6 +114,7 @@ class FrozenRung:
     """The base frozen, with a linear head on its cached features: one embedding pass, then seconds."""
 
     name = "frozen"
+    trains = False
     summary = "the base frozen, with a linear head on its features"
 
     def estimate(self, work: Work) -> float:
@@ -141,12 +146,12 @@ class FrozenRung:
             assert work.validation is not None
             held_out, judge = work.trunk.features(work.validation.inputs), judge_of(work)
             head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: judge(shaped(head.outputs(held_out))))
-        settings = {"l2": l2, "rows": len(examples), "label_names": named}
-        return FrozenPredictor(work.trunk, head), settings
+        predictor, blend_settings = blended(FrozenPredictor(work.trunk, head), work)
+        return predictor, {"l2": l2, "rows": len(examples), "label_names": named, "blend": blend_settings}
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
-        """Read the head."""
-        return _load_frozen(folder, trunk)
+        """Read the head, and the words where there are some."""
+        return blend.load(folder, _load_frozen(folder, trunk))
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,22 @@ def _load_frozen(folder: Path, trunk: Trunk) -> FrozenPredictor:
 
 
 # ------------------------------------------------------------------------------------------------- shared by the rungs
+
+
+def blended(main: Predictor, work: Work) -> tuple[Predictor, dict[str, float]]:
+    """The main predictor mixed with the linear rung's words, as validation (or the settings) say."""
+    if work.settings is not None:
+        settings = work.settings["blend"]
+        if not settings.get("share"):
+            return main, settings
+        return blend.Blend(main, LinearRung().fit(work)[0], **settings), settings
+    words = work.earlier.get("linear")
+    if words is None or work.validation is None:
+        return main, {}
+    inputs = work.validation.inputs
+    return blend.choose(
+        main, words, main.outputs(inputs), words.outputs(inputs), work.validation.targets, work.train.target, judge_of(work)
+    )
 
 
 def shaped(outputs: Array) -> Array:

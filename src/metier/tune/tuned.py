@@ -12,8 +12,9 @@ import numpy as np
 
 from metier import files
 from metier.errors import UsageError
+from metier.tasks import blend
 from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
-from metier.tasks.text_rungs import FrozenRung, class_weights, embedding_seconds, judge_of, shaped
+from metier.tasks.text_rungs import FrozenRung, blended, class_weights, embedding_seconds, judge_of, shaped
 from metier.trunk.features import Trunk
 
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
@@ -31,6 +32,7 @@ class TunedRung:
 
     name: str
     summary: str
+    trains: bool = True
 
     def estimate(self, work: Work) -> float:
         """Seconds for the fewest layers and epochs this rung would make do with."""
@@ -52,10 +54,14 @@ class TunedRung:
             files.write_json(weights / "settings.json", settings)
         else:
             settings = files.read_json(weights / "settings.json")
-        return self.load(weights, work.trunk, work.train.target), settings
+        predictor, settings["blend"] = blended(self._open(weights, work.trunk), work)
+        return predictor, settings
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
-        """Add the update to a copy of the base's weights, and read the head."""
+        """Add the update to a copy of the base's weights, and read the head and the words."""
+        return blend.load(folder, self._open(folder, trunk))
+
+    def _open(self, folder: Path, trunk: Trunk) -> TunedPredictor:
         from metier.tune import adapters
         from metier.tune.heads import Head
 

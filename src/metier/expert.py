@@ -1,0 +1,281 @@
+"""Expert: a tuned model in one folder. Load it and predict; merge it into one plain model; nothing else is needed.
+
+The folder holds the tuned weights (PEFT's layout for an adapter), the head, `generic/` (what the base alone would say,
+to compare with), `metier.json` (what it is, what it reads and how sure it is), and `manifest.json` (hashes of it all).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from metier import __version__, files, tasks
+from metier.data.dataset import Column, Dataset, Schema, Source
+from metier.errors import ExpertError
+from metier.govern import record
+from metier.plan import Plan
+from metier.progress import Progress, Silent
+from metier.tasks import targets
+from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Task
+from metier.trunk import base as bases
+from metier.trunk.features import Trunk
+
+ABOUT = "metier.json"
+GENERIC = "generic"
+_FORMAT = 1
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: a label or a number, how sure (0..1), and whether a person should answer instead.
+
+    `low` and `high` hold a number's interval. A row that could not be read has prediction None and abstains.
+    """
+
+    prediction: Any
+    confidence: float
+    abstain: bool
+    low: float | None = None
+    high: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `predict` writes for one row."""
+        out = {"prediction": self.prediction, "confidence": round(self.confidence, 6), "abstain": self.abstain}
+        return out if self.low is None else {**out, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A tuned model, ready to predict."""
+
+    folder: Path
+    about: Mapping[str, Any]
+    task: Task
+    target: Target
+    trunk: Trunk
+    predictor: Predictor
+    generic: Predictor
+
+    @classmethod
+    def load(cls, folder: str | Path, *, cache: Path | None = None, progress: Progress | None = None) -> Expert:
+        """Read an expert's folder. `cache` is a workspace's cache, to reuse features embedded before.
+
+        Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
+        """
+        folder = Path(folder)
+        about = _about(folder)
+        task = tasks.get(about["task"])
+        target = targets.from_record(about["target"])
+        trunk = Trunk(_base(folder, about), cache, progress or Silent())
+        rungs = {rung.name: rung for rung in task.rungs(target)}
+        return cls(
+            folder=folder,
+            about=about,
+            task=task,
+            target=target,
+            trunk=trunk,
+            predictor=rungs[about["rung"]].load(folder, trunk, target),
+            generic=rungs[about["generic"]].load(folder / GENERIC, trunk, target),
+        )
+
+    def predict(self, rows: Any) -> list[Prediction]:
+        """Answer rows, one Prediction each, in order.
+
+        `rows` is a list of texts, a list of dicts, a Dataset, or a table (pyarrow, polars, pandas).
+
+        >>> expert = Expert.load("expert")  # doctest: +SKIP
+        >>> expert.predict(["I lost my card"])[0].prediction  # doctest: +SKIP
+        'card_lost'
+        """
+        return [answer for some in self.predicted(self.dataset(rows)) for answer in some]
+
+    def predicted(self, dataset: Dataset) -> Iterator[list[Prediction]]:
+        """Answers in pieces of up to 65,536 rows, so that memory stays bounded."""
+        for at in range(0, len(dataset), _CHUNK):
+            piece = replace(dataset, table=dataset.table.slice(at, _CHUNK))
+            yield self._answers(piece)
+
+    def examples(self, rows: Any) -> Examples:
+        """Rows -> Examples with this expert's own labels."""
+        return self.task.prepare(self.dataset(rows), self._plan(), self.target)
+
+    def outputs(self, inputs: Inputs) -> Array:
+        """Inputs -> raw outputs (n, k) or (n,)."""
+        return self.predictor.outputs(inputs)
+
+    def dataset(self, rows: Any) -> Dataset:
+        """Any rows as a Dataset whose columns mean what they meant in tuning."""
+        if isinstance(rows, Dataset):
+            return replace(rows, schema=self._schema(rows.table))
+        table = _table(rows, self.about["reads"])
+        return Dataset(table, self._schema(table), Source("memory", "", 0, "memory"))
+
+    def merge(self, folder: str | Path) -> Path:
+        """Write one self-contained expert: the tuned weights as a plain transformers model, tokenizer and head.
+
+        Only kinds that read texts through the base can be merged. Returns the folder; raises ExpertError.
+        """
+        trunk, head = getattr(self.predictor, "trunk", None), getattr(self.predictor, "head", None)
+        if trunk is None or head is None:
+            raise ExpertError(
+                "nothing-to-merge",
+                "Merging needs an expert whose rung uses the base: frozen, adapter or full.",
+                found=f"the rung {self.about['rung']}",
+                fix="Copy the folder as it is: it does not depend on a base.",
+            )
+        from metier.tune.adapters import save_blocks
+
+        with files.write_folder(folder) as building:
+            origin = Path(self.trunk.base.folder)
+            for name in ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "1_Pooling/config.json"):
+                if (origin / name).is_file():
+                    (building / name).parent.mkdir(exist_ok=True)
+                    shutil.copyfile(origin / name, building / name)
+            save_blocks(trunk.model, building)
+            head.save(building / "head.safetensors")
+            shutil.copytree(self.folder / GENERIC, building / GENERIC)
+            about = {**self.about, "rung": "frozen", "merged_from": self.about["rung"]}
+            about["base"] = bases.find(str(building)).record() | {"name": self.about["name"]}
+            about["base_is"] = "."
+            files.write_json(building / ABOUT, about)
+            record.seal_expert(building)
+        return Path(folder)
+
+    # -------------------------------------------------------------------------------------------------- inside
+
+    def _answers(self, dataset: Dataset) -> list[Prediction]:
+        answers = [Prediction(None, 0.0, True)] * len(dataset)
+        examples = self.task.prepare(dataset, self._plan(), self.target)
+        if not len(examples.rows):
+            return answers
+        found = self.target.decode(
+            self.predictor.outputs(examples.inputs), self.about["calibration"], self.about["threshold"]
+        )
+        for at, row in enumerate(examples.rows):
+            low, high = (None, None) if found.interval is None else map(float, found.interval[at])
+            answers[row] = Prediction(
+                found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high
+            )
+        return answers
+
+    def _plan(self) -> Plan:
+        return Plan.of(kind=self.about["task"])
+
+    def _schema(self, table: pa.Table) -> Schema:
+        absent = [name for name in self.about["reads"] if name not in table.column_names]
+        if absent:
+            raise ExpertError(
+                "missing-columns",
+                f"This expert reads the columns {', '.join(self.about['reads'])}.",
+                found=f"no {', '.join(absent)} among {', '.join(table.column_names)}",
+                fix="Rename the columns, or give texts as a plain list or one text a line.",
+            )
+        columns = tuple(Column(**column) for column in self.about["columns"] if column["name"] in table.column_names)
+        named = {column.name for column in columns}
+        target = self.about["target_column"]
+        return Schema(columns, target if target in named else None)
+
+
+def write(
+    folder: Path,
+    *,
+    plan: Plan,
+    task: Task,
+    target: Target,
+    base: bases.Base,
+    base_is: str,
+    rung: str,
+    predictor: Predictor,
+    generic: tuple[str, Predictor],
+    calibration: Mapping[str, float],
+    threshold: float | None,
+    schema: Schema,
+    reads: Sequence[str],
+    evidence: Mapping[str, Any],
+) -> None:
+    """Write an expert's folder; nothing is seen of it until it is whole. `evidence` goes into metier.json as it is."""
+    with files.write_folder(folder) as building:
+        predictor.save(building)
+        (building / GENERIC).mkdir()
+        generic[1].save(building / GENERIC)
+        files.write_json(
+            building / ABOUT,
+            {
+                "format": _FORMAT,
+                "version": __version__,
+                "name": plan.name,
+                "task": task.name,
+                "rung": rung,
+                "generic": generic[0],
+                "target_column": schema.target,
+                "target": target.record(),
+                "reads": list(reads),
+                "columns": [asdict(column) for column in schema.columns if column.name in {*reads, schema.target}],
+                "base": base.record(),
+                "base_is": base_is,
+                "calibration": dict(calibration),
+                "threshold": threshold,
+                "seed": plan.seed,
+                **evidence,
+            },
+        )
+        record.seal_expert(building)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / ABOUT
+    if not path.is_file():
+        inside = sorted(folder.glob("expert/" + ABOUT)) if folder.is_dir() else []
+        raise ExpertError(
+            "no-expert",
+            f"An expert is a folder with {ABOUT}.",
+            found=f"none in {folder}" if folder.is_dir() else f"{folder} is not a folder",
+            fix=f"Did you mean {inside[0].parent}?" if inside else "metier tune DATA --target COLUMN makes one.",
+        )
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        newer = about["format"] > _FORMAT
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExpertError("broken-expert", f"{ABOUT} must be what metier wrote.", found=f"{path}: {error}") from error
+    if newer:
+        raise ExpertError(
+            "newer-expert", "This expert was written by a newer metier.", found=f"format {about['format']}", fix="pip install -U metier"
+        )
+    return about
+
+
+def _base(folder: Path, about: Mapping[str, Any]) -> bases.Base:
+    wanted = about["base"]
+    name = str(folder) if about["base_is"] == "." else about["base_is"]
+    base = bases.find(name, max_tokens=wanted["max_tokens"])
+    if base.sha256 != wanted["sha256"]:
+        raise ExpertError(
+            "other-base",
+            f"This expert was tuned from the base with hash {wanted['sha256'][:16]}.",
+            found=f"{base.name} with hash {base.sha256[:16]}",
+            fix="Put the same base back, or tune again.",
+        )
+    return base
+
+
+def _table(rows: Any, reads: Sequence[str]) -> pa.Table:
+    if isinstance(rows, pa.Table):
+        return rows
+    if hasattr(rows, "to_arrow"):
+        return rows.to_arrow()
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        return pa.Table.from_pandas(rows, preserve_index=False)
+    rows = list(rows)
+    if rows and isinstance(rows[0], Mapping):
+        return pa.Table.from_pylist([dict(row) for row in rows])
+    texts = pa.array([None if text is None else str(text) for text in rows], pa.large_string())
+    return pa.table({name: texts if at == 0 else pa.nulls(len(rows), pa.large_string()) for at, name in enumerate(reads)})
+
+

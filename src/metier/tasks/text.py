@@ -1,0 +1,149 @@
+"""Texts in: the kinds `text-classification` and `text-regression`, one class for both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metier.data.dataset import Dataset, Problem, Schema
+from metier.errors import DataError
+from metier.plan import Plan
+from metier.tasks import targets
+from metier.tasks.contract import Examples, Inputs, Recognition, Rung, Target
+
+_RATING = re.compile(r"rating|score|stars|grade|price|amount|value", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Text:
+    """One or more text columns, read as one text: joined by a line break, empty ones left out."""
+
+    name: str
+    summary: str
+    target_kind: str  # "classes" or "quantity"
+
+    _joined: ClassVar[str] = "\n"
+
+    def recognises(self, schema: Schema) -> Recognition:
+        """Sure where text is what there is; less so beside many other columns."""
+        texts = schema.named("text")
+        if not texts:
+            return Recognition(0.0, "no text column")
+        structured = len(schema.named("number", "category", "time"))
+        score = 0.9 if structured <= 2 * len(texts) else 0.5
+        why = f"text in {', '.join(texts)}"
+        if schema.target is not None:
+            wanted = targets.suggested(schema)
+            if _RATING.search(schema.target) and schema.column(schema.target).distinct <= 20:
+                wanted = "quantity" if targets.is_number(schema) else wanted
+            score *= 1.0 if wanted == self.target_kind else 0.3
+            why += f"; the target {schema.target!r} is {'a class' if wanted == 'classes' else 'a number'}"
+        elif self.target_kind == "quantity":
+            score *= 0.3
+        return Recognition(score, why)
+
+    def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
+        """The text columns."""
+        return plan.data.text or schema.named("text")
+
+    def prepare(self, dataset: Dataset, plan: Plan, target: Target | None = None) -> Examples:
+        """Join the text columns; set rows aside whose text or target is missing, and say how many."""
+        names = self.reads(dataset.schema, plan)
+        absent = [name for name in names if name not in dataset.table.column_names]
+        if not names or absent:
+            raise DataError(
+                "no-text-column",
+                f"The kind {self.name} reads at least one text column" + (f": {', '.join(absent)}." if absent else "."),
+                found=f"columns {', '.join(dataset.table.column_names)}",
+                fix="Name it with --text COLUMN, or choose another --kind.",
+            )
+        texts = joined([dataset.table.column(name) for name in names], self._joined)
+        empty = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
+        labels = targets.read(dataset, plan, self.target_kind, target)
+        aside = {"empty text": np.flatnonzero(empty)}
+        if labels.known:
+            aside["missing target"] = np.flatnonzero(labels.missing & ~empty)
+        keep = np.ones(len(empty), bool)
+        for rows in aside.values():
+            keep[rows] = False
+        if not keep.any():
+            raise DataError(
+                "nothing-left",
+                "At least one row must have a text and a target.",
+                found=", ".join(f"{len(rows)} rows with {reason}" for reason, rows in aside.items()),
+                fix="Check --text and --target.",
+            )
+        rows = np.flatnonzero(keep)
+        return Examples(
+            inputs=texts.take(pa.array(rows)) if len(rows) < len(keep) else texts,
+            targets=labels.codes[rows],
+            target=labels.target,
+            rows=rows,
+            groups=targets.groups(dataset, plan, rows),
+            assigned=targets.assigned(dataset, rows),
+            set_aside={reason: found for reason, found in aside.items() if len(found)},
+            problems=tuple(
+                Problem("set-aside", "warning", f"{len(found)} rows set aside: {reason}", len(found))
+                for reason, found in aside.items()
+                if len(found)
+            ),
+        )
+
+    def rungs(self, target: Target) -> tuple[Rung, ...]:
+        """majority, linear, generic (classes only: a number has no name), frozen, adapter, full."""
+        from metier.tasks.text_rungs import FrozenRung, GenericRung, LinearRung, MajorityRung
+        from metier.tune.tuned import ADAPTER, FULL
+
+        generic: tuple[Rung, ...] = (GenericRung(),) if self.target_kind == "classes" else ()
+        return (MajorityRung(), LinearRung(), *generic, FrozenRung(), ADAPTER, FULL)
+
+    def render(self, inputs: Inputs, position: int) -> str:
+        """The text itself."""
+        return str(inputs[position].as_py())
+
+    def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
+        """Words, as (start, end) in the text."""
+        return [match.span() for match in re.finditer(r"\w+|[^\w\s]+", self.render(inputs, position))]
+
+    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
+        """Typing errors, lost case and lost words; severity is the share of words touched."""
+        return {"typos": _each(_typo), "upper case": _each(str.upper), "lost words": _each(lambda _word: "")}
+
+
+def joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
+    """Text columns -> one column of texts, missing cells left out."""
+    texts = [pc.fill_null(column.cast(pa.large_string()), "") for column in columns]
+    if len(texts) == 1:
+        return texts[0]
+    out = texts[0]
+    for column in texts[1:]:
+        both = pc.and_(pc.not_equal(out, ""), pc.not_equal(column, ""))
+        between = pc.if_else(both, pa.scalar(separator, pa.large_string()), pa.scalar("", pa.large_string()))
+        out = pc.binary_join_element_wise(out, between, column, pa.scalar("", pa.large_string()))
+    return out
+
+
+def _typo(word: str) -> str:
+    return word if len(word) < 3 else word[0] + word[2] + word[1] + word[3:]
+
+
+def _each(change: Callable[[str], str]) -> Callable[[Inputs, float, np.random.Generator], Inputs]:
+    def perturb(inputs: Inputs, severity: float, rng: np.random.Generator) -> Inputs:
+        def touched(text: str) -> Iterator[str]:
+            for word in text.split(" "):
+                yield change(word) if rng.random() < severity else word
+
+        changed = [" ".join(touched(text or "")) for text in inputs.to_pylist()]
+        return pa.chunked_array([pa.array(changed, pa.large_string())])
+
+    return perturb
+
+
+CLASSIFICATION = Text("text-classification", "texts, each with one of several labels", "classes")
+REGRESSION = Text("text-regression", "texts, each with a number", "quantity")

@@ -1,0 +1,396 @@
+"""Climb only while it pays: every rung measured on the same held-out rows, the next one taken only on proof.
+
+A rung is *taken* when it is better than the one stood on by more than chance: when the paired interval of its gain in
+the ladder's metric lies above zero; or when that metric has not fallen and the paired interval of the gain in log loss,
+which sees far smaller differences, lies above zero. At level .95 each errs in at most 2.5% of cases where the rungs are
+truly equal, so together they climb for nothing in at most 5%.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metier import files
+from metier.errors import UsageError
+from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
+from metier.plan import Plan
+from metier.progress import Progress
+from metier.tasks.contract import Array, Examples, Metric, Predictor, Rung, Target, Work
+from metier.trunk.features import Trunk
+
+_FOLDS = 5
+# With fewer held-out rows than this no gain worth having can be proved: all rows are held out in turn instead.
+_FEWEST_HELD_OUT = 150
+_SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of one rung; `outputs` are its answers for the held-out rows, None when it was not tried."""
+
+    name: str
+    validation: Mapping[str, float]
+    interval: Interval | None
+    gain: Gain | None
+    over: str | None
+    seconds: float
+    taken: bool
+    reason: str
+    settings: Mapping[str, Any]
+    outputs: Array | None
+
+    def record(self) -> dict[str, Any]:
+        """The rung as `tune --json` and `rungs/<name>/metrics.json` tell it; gains in points of the metric."""
+        return {
+            "name": self.name,
+            "validation": dict(self.validation),
+            "interval": self.interval and self.interval.as_json(),
+            "gain": self.gain and self.gain.as_json(self.over or ""),
+            "seconds": round(self.seconds, 3),
+            "taken": self.taken,
+            "reason": self.reason,
+            "settings": dict(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class Climb:
+    """All steps in order, the one stood on at the end, and the rows they were held against."""
+
+    steps: tuple[Step, ...]
+    chosen: Step
+    truth: Array
+    held_out: Examples
+    folds: int
+    predictors: Mapping[str, Predictor]  # the first fold's
+
+
+@dataclass(frozen=True)
+class Final:
+    """The chosen rung, fitted for good."""
+
+    predictor: Predictor
+    settings: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a climb needs; `held_out` and `training` are fold by fold, `clock` gives the seconds left or None."""
+
+    rungs: tuple[Rung, ...]
+    folds: tuple[tuple[Examples, Examples], ...]
+    plan: Plan
+    trunk: Trunk
+    metric: Metric
+    folder: Path
+    progress: Progress
+    clock: Callable[[], float | None]
+
+
+def folds_of(examples: Examples, train: Array, validation: Array, seed: int) -> tuple[tuple[Examples, Examples], ...]:
+    """(training, held-out) examples: the split's own, or with few rows five folds in which every row is held out once."""
+    if len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
+        return ((examples.take(train), examples.take(validation)),)
+    every = np.sort(np.concatenate([train, validation]))
+    parts = _stratified_folds(examples.take(every), seed)
+    return tuple(
+        (examples.take(every[parts != fold]), examples.take(every[parts == fold])) for fold in range(parts.max() + 1)
+    )
+
+
+def climb(course: Course) -> Climb:
+    """Try rung after rung and stand on the last one that paid; with `plan.ladder.rung` stand on that one."""
+    truth = np.concatenate([held_out.targets for _, held_out in course.folds])
+    steps: list[Step] = []
+    here: Step | None = None
+    stopped = ""
+    forced = _forced(course)
+    earlier: list[dict[str, Predictor]] = [{} for _ in course.folds]
+    for rung in course.rungs:
+        if stopped or (forced and rung is not forced and rung.trains):
+            steps.append(_untried(rung, stopped or f"--rung {forced.name if forced else ''} was asked for"))
+            continue
+        refused = "" if rung is forced else _not_worth_trying(course, rung, here, truth)
+        if refused:
+            steps.append(_untried(rung, refused))
+            stopped = refused if rung.trains else ""
+            continue
+        step = _try(course, rung, earlier, truth)
+        step = _judge(course, step, here, truth, forced=rung is forced)
+        files.write_json(course.folder / rung.name / "metrics.json", step.record())
+        course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
+        steps.append(step)
+        here = step if step.taken or here is None else here
+        if rung is forced:
+            stopped = f"--rung {rung.name} was asked for"
+        elif rung.trains and not step.taken:
+            stopped = f"{rung.name} did not pay, and this rung costs more"
+    assert here is not None
+    held_out = course.folds[0][1] if len(course.folds) == 1 else _joined([part for _, part in course.folds])
+    return Climb(tuple(steps), here, truth, held_out, len(course.folds), earlier[0])
+
+
+def finish(course: Course, climb: Climb, examples: Examples, rows: Array) -> Final:
+    """Fit the chosen rung once more, with the settings it had, on training and validation rows together.
+
+    Its validation figures remain those of the fit that had not seen the validation rows. Without `plan.ladder.refit`
+    that very fit is the outcome.
+    """
+    chosen = climb.chosen
+    rung = next(rung for rung in course.rungs if rung.name == chosen.name)
+    if not course.plan.ladder.refit and climb.folds == 1:
+        return Final(climb.predictors[chosen.name], chosen.settings, 0.0)
+    train = examples.take(rows)
+    folder = course.folder / rung.name / "all-rows"
+    work = Work(
+        train=train,
+        validation=None,
+        plan=course.plan,
+        trunk=course.trunk,
+        metric=course.metric,
+        folder=folder,
+        earlier={},
+        progress=course.progress,
+        settings=chosen.settings,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    predictor, settings = rung.fit(work)
+    return Final(predictor, settings, time.monotonic() - started)
+
+
+def baseline(climb: Climb) -> tuple[str, Predictor, Array]:
+    """What the expert is held against: the generic base as it is, or the floor where a kind has no such rung."""
+    tried = [step for step in climb.steps if step.outputs is not None]
+    step = next((step for step in tried if step.name == "generic"), tried[0])
+    assert step.outputs is not None
+    return step.name, climb.predictors[step.name], step.outputs
+
+
+def pays(metric: Metric, target: Target, truth: Array, a: Array, b: Array, *, level: float, seed: int) -> tuple[Gain, bool, str]:
+    """The stop rule: the gain of b's outputs over a's, whether it is proof enough to climb, and why, in words."""
+    gain = paired_gain(metric, truth, a, b, level=level, seed=seed)
+    told = f"{metric.name} {_points(gain.points)} ({_points(gain.low)} to {_points(gain.high)})"
+    if gain.low > 0:
+        return gain, True, f"{told}: better beyond chance"
+    fine = target.metrics().get("log_loss")
+    if fine is not None and gain.points >= 0:
+        honest_a, honest_b = (target.calibrated(side, target.calibrate(side, truth)) for side in (a, b))
+        finer = paired_gain(fine, truth, honest_a, honest_b, level=level, seed=seed)
+        if finer.low > 0:
+            return gain, True, (
+                f"{told}: within chance on these rows, but its log loss is better beyond chance, "
+                f"by {finer.points:.4f} ({finer.low:.4f} to {finer.high:.4f})"
+            )
+    return gain, False, f"{told}: " + ("worse" if gain.high < 0 else "no more than chance")
+
+
+# ------------------------------------------------------------------------------------------------------------- one rung
+
+
+def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth: Array) -> Step:
+    """Fit on every fold's training rows and answer its held-out rows; what is on disk already is read."""
+    target = course.folds[0][0].target
+    outputs, settings = [], []
+    spent = 0.0
+    for fold, (train, held_out) in enumerate(course.folds):
+        folder = course.folder / rung.name / (f"fold-{fold}" if len(course.folds) > 1 else "fit")
+        finished = folder / "finished.json"
+        started = time.monotonic()
+        if finished.is_file():
+            about = files.read_json(finished)
+            predictor = rung.load(folder, course.trunk, target)
+            found = files.read_array(folder / "held-out.npy")
+        else:
+            left = course.clock()
+            work = Work(
+                train=train,
+                validation=held_out,
+                plan=course.plan,
+                trunk=course.trunk,
+                metric=course.metric,
+                folder=folder,
+                earlier=earlier[fold],
+                progress=course.progress,
+                seconds_left=_share(left, course, fold),
+            )
+            folder.mkdir(parents=True, exist_ok=True)
+            predictor, chosen = rung.fit(work)
+            found = predictor.outputs(held_out.inputs)
+            about = {"settings": chosen, "seconds": time.monotonic() - started}
+            predictor.save(folder)
+            files.write_array(folder / "held-out.npy", found)
+            files.write_json(finished, about)
+        earlier[fold][rung.name] = predictor
+        outputs.append(found)
+        settings.append(about["settings"])
+        spent += about["seconds"]
+    together = np.concatenate(outputs)
+    return Step(
+        name=rung.name,
+        validation={name: metric.function(truth, together) for name, metric in _shown(course, target).items()},
+        interval=bootstrap(
+            {course.metric.name: course.metric}, truth, together, level=course.plan.ladder.level, seed=course.plan.seed
+        )[course.metric.name],
+        gain=None,
+        over=None,
+        seconds=spent,
+        taken=False,
+        reason="",
+        settings=_agreed(settings),
+        outputs=together,
+    )
+
+
+def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, forced: bool) -> Step:
+    """Whether to step up from `here`, and the words for it."""
+    if here is None:
+        return replace(step, taken=True, reason="the floor")
+    assert step.outputs is not None
+    assert here.outputs is not None
+    ladder, target = course.plan.ladder, course.folds[0][0].target
+    gain, proven, why = pays(
+        course.metric, target, truth, here.outputs, step.outputs, level=ladder.level, seed=course.plan.seed
+    )
+    if forced:
+        return replace(step, gain=gain, over=here.name, taken=True, reason=f"asked for with --rung; over {here.name}, {why}")
+    return replace(step, gain=gain, over=here.name, taken=proven, reason=f"over {here.name}, {why}")
+
+
+def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Array) -> str:
+    """Why this rung is not even tried, or an empty string."""
+    if here is None or here.outputs is None:
+        return ""
+    ladder = course.plan.ladder
+    if rung.trains:
+        best = paired_gain(
+            course.metric, truth, here.outputs, _perfect(here.outputs, truth), level=ladder.level, seed=course.plan.seed
+        )
+        if best.low <= 0:
+            return f"even a perfect rung could not be told from {here.name} on these {len(truth)} rows"
+    left = course.clock()
+    if left is None:
+        return ""
+    needed = sum(rung.estimate(_asking(course, fold)) for fold in range(len(course.folds)))
+    needed *= 2 if course.plan.ladder.refit and rung.trains else 1
+    if rung.trains and needed > left:
+        return f"it would take about {needed:.0f} s and {max(0, left):.0f} s of --time-limit are left"
+    if not rung.trains and left <= 0:
+        return "--time-limit is used up"
+    return ""
+
+
+def _asking(course: Course, fold: int) -> Work:
+    train, held_out = course.folds[fold]
+    return Work(train, held_out, course.plan, course.trunk, course.metric, course.folder, {}, course.progress)
+
+
+def _share(left: float | None, course: Course, fold: int) -> float | None:
+    """Of the seconds left, what this fit may use: the other folds and the last fit on all rows want theirs."""
+    if left is None:
+        return None
+    fits = len(course.folds) - fold + (1 if course.plan.ladder.refit else 0)
+    return 0.92 * left / fits
+
+
+def _forced(course: Course) -> Rung | None:
+    wanted = course.plan.ladder.rung
+    if wanted is None:
+        return None
+    for rung in course.rungs:
+        if rung.name == wanted:
+            return rung
+    raise UsageError(
+        "no-such-rung",
+        "--rung must name a rung of this kind's ladder.",
+        found=wanted,
+        fix="One of " + ", ".join(rung.name for rung in course.rungs) + ".",
+    )
+
+
+def _untried(rung: Rung, reason: str) -> Step:
+    return Step(rung.name, {}, None, None, None, 0.0, False, reason, {}, None)
+
+
+def _shown(course: Course, target: Target) -> dict[str, Metric]:
+    known = {name: metric for name, metric in target.metrics().items() if name in _SHOWN}
+    return known | {course.metric.name: course.metric}
+
+
+def _perfect(like: Array, truth: Array) -> Array:
+    """The outputs of a model that is always right and sure of it."""
+    if like.ndim == 1:
+        return truth.astype(like.dtype)
+    out = np.zeros_like(like)
+    out[np.arange(len(truth)), truth] = 30.0
+    return out
+
+
+def _agreed(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    """One fold's settings stand for all: those of the fold whose choices are the middle ones."""
+    if len(settings) == 1:
+        return settings[0]
+    keys = [key for key, value in settings[0].items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if not keys:
+        return settings[0]
+    table = np.array([[float(found.get(key) or 0) for key in keys] for found in settings])
+    return settings[int(np.abs(table - np.median(table, axis=0)).sum(axis=1).argmin())]
+
+
+def _joined(parts: list[Examples]) -> Examples:
+    """The folds' held-out examples one after the other."""
+    import pyarrow as pa
+
+    first = parts[0]
+    inputs = [part.inputs for part in parts]
+    together = pa.concat_tables(inputs) if isinstance(inputs[0], pa.Table) else _chunks(inputs)
+    return replace(
+        first,
+        inputs=together,
+        targets=np.concatenate([part.targets for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        groups=None if first.groups is None else np.concatenate([p.groups for p in parts if p.groups is not None]),
+    )
+
+
+def _chunks(inputs: list[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.chunked_array([chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])])
+
+
+def _stratified_folds(examples: Examples, seed: int) -> Array:
+    """A fold number for every example: labels (or bins of a quantity) spread evenly, groups kept whole."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    rows = len(examples)
+    out = np.zeros(rows, np.int64)
+    count = min(_FOLDS, rows)
+    splitter: Any = KFold(count, shuffle=True, random_state=seed)
+    strata = examples.targets
+    if examples.groups is not None and len(np.unique(examples.groups)) >= count:
+        splitter = GroupKFold(count, shuffle=True, random_state=seed)
+    elif examples.target.width > 1:
+        sizes = np.bincount(examples.targets)
+        if sizes[sizes > 0].min() >= 2:
+            count = min(count, int(sizes[sizes > 0].min()))
+            splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(rows), strata, examples.groups)):
+        out[held_out] = fold
+    return out
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f} points"
+
+
+def _told(metric: Metric, step: Step) -> str:
+    value = step.validation[metric.name]
+    return f"{metric.name} {value:.4f} in {step.seconds:.1f} s; {'taken' if step.taken else 'not taken'}: {step.reason}"
