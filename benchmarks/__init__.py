@@ -1,1 +1,1 @@
-"""Side-by-side runs of metier and its peers; see benchmarks/README.md. Run as modules: `python -m benchmarks.ladder`."""
+"""Side-by-side runs of metier and its peers; see README.md. Run as modules: `python -m benchmarks.ladder`."""

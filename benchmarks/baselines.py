@@ -45,7 +45,9 @@ def _frame(path: Any, rows: int | None) -> pl.DataFrame:
     return frame if rows is None else frame.sample(min(rows, len(frame)), seed=0)
 
 
-def _texts(train: pl.DataFrame, test: pl.DataFrame, files: datasets.Files) -> tuple[dict[str, Any], list[str], list[str]]:
+def _texts(
+    train: pl.DataFrame, test: pl.DataFrame, files: datasets.Files
+) -> tuple[dict[str, Any], list[str], list[str]]:
     column = next(name for name in train.columns if name not in (files.spec.target, "split"))
     last = Ridge() if files.spec.kind == datasets.NUMBER else LogisticRegression(max_iter=1000)
     model = make_pipeline(TfidfVectorizer(), last)
@@ -53,7 +55,7 @@ def _texts(train: pl.DataFrame, test: pl.DataFrame, files: datasets.Files) -> tu
 
 
 def _rows(train: pl.DataFrame, test: pl.DataFrame, target: str) -> tuple[dict[str, Any], Any, Any]:
-    """Columns whose every value differs are row numbers, not evidence: a person drops them, so they are dropped here."""
+    """Columns whose every value differs are row numbers, not evidence: a person drops them, so they are left out."""
     kept = [
         name for name in train.columns
         if name not in (target, "patient_nbr") and (train[name].dtype.is_float() or train[name].n_unique() < len(train))

@@ -23,6 +23,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("metier", "torch", "transformers", "peft", "accelerate", "scikit-learn", "numpy", "tokenizers", "setfit",
             "sentence-transformers")  # fmt: skip
 MIB = 1024 * 1024
+# Before this process loads the machine itself: what others were doing when it was measured.
+LOAD_BEFORE = round(os.getloadavg()[0], 2)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Scales:
         self._thread.join()
 
 
-def execute(command: Sequence[str | Path], *, env: dict[str, str] | None = None, show: bool = True) -> Run:
+def execute(command: Sequence[str | Path]) -> Run:
     """Run a command to its end; its progress goes to our stderr, its stdout is kept.
 
     Peak memory is the larger of a 20 Hz sample over the process tree and the kernel's own high-water mark of the
@@ -75,11 +77,11 @@ def execute(command: Sequence[str | Path], *, env: dict[str, str] | None = None,
     words = [str(word) for word in command]
     WORK.mkdir(parents=True, exist_ok=True)
     errors = WORK / f"stderr-{os.getpid()}.log"
+    # a peer must not look for models on the network; BENCHMARK_STARTED lets it count its own imports
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "BENCHMARK_STARTED": repr(time.time())}
     start = time.perf_counter()
     with errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env={**os.environ, **(env or {})}
-        )
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, env=environment)
         scales = _Scales(process.pid)
         try:
             assert process.stdout is not None
@@ -94,7 +96,7 @@ def execute(command: Sequence[str | Path], *, env: dict[str, str] | None = None,
     seconds = time.perf_counter() - start
     text = errors.read_text(encoding="utf-8", errors="replace")
     errors.unlink()
-    if show and process.returncode:
+    if process.returncode:
         sys.stderr.write(text[-4000:] + out.decode(errors="replace")[-2000:] + "\n")
     return Run(
         shlex.join(words), process.returncode, out.decode(errors="replace"), text, seconds,
@@ -116,11 +118,9 @@ def metier(*words: str | Path) -> tuple[dict[str, Any], Run]:
 
 
 def flat(metrics: dict[str, Any] | None) -> dict[str, float]:
-    """`{name: {"value", "low", "high"}}` or `{name: number}` -> `{name: number}`."""
-    pairs = (metrics or {}).items()
-    return {
-        name: float(value["value"] if isinstance(value, dict) else value) for name, value in pairs if value is not None
-    }
+    """`{name: {"value", "low", "high"}}` or `{name: number}` -> `{name: number}`; undefined ones are left out."""
+    plain = {name: value["value"] if isinstance(value, dict) else value for name, value in (metrics or {}).items()}
+    return {name: float(value) for name, value in plain.items() if value is not None}
 
 
 def machine() -> dict[str, Any]:
@@ -128,7 +128,9 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         model = names[0] if names else model
     return {
         "cpu": model,
@@ -136,7 +138,8 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "load_1m": round(os.getloadavg()[0], 2),
+        "load_before": LOAD_BEFORE,
+        "load_after": round(os.getloadavg()[0], 2),
     }
 
 
@@ -157,7 +160,9 @@ def commit() -> str:
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def record(figure: str, figures: dict[str, Any], *, seconds: float, quick: bool, peer: dict[str, str] | None = None) -> None:
+def record(
+    figure: str, figures: dict[str, Any], *, seconds: float, quick: bool, peer: dict[str, str] | None = None
+) -> None:
     """Append one JSON line to `benchmarks/results/<script>.json` and show it.
 
     `figure` is the key that `report.py` looks for; `quick` results are kept but never shown as the figure.

@@ -50,7 +50,7 @@ class Files:
     rows: tuple[int, int]
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """The data set's folder is not on this machine."""
 
 
@@ -60,11 +60,11 @@ def source() -> Path:
 
 
 def load(name: str) -> Files:
-    """Write the CSVs of a data set unless they stand already; raises Missing when its folder is not there."""
+    """Write the CSVs of a data set unless they stand already; raises MissingError when its folder is not there."""
     spec = SPECS[name]
     folder = source() / spec.folder
     if not folder.is_dir():
-        raise Missing(f"{name}: no folder {folder}; set METIER_DATA to where the data sets lie")
+        raise MissingError(f"{name}: no folder {folder}; set METIER_DATA to where the data sets lie")
     place = WORK / "data" / name
     done = place / "done.json"
     if not done.exists() or json.loads(done.read_text())["version"] != VERSION:
@@ -83,7 +83,7 @@ def available(names: Sequence[str]) -> list[Files]:
     for name in names:
         try:
             found.append(load(name))
-        except Missing as missing:
+        except MissingError as missing:
             print(f"skipped {missing}", file=sys.stderr)
     return found
 
@@ -174,7 +174,9 @@ def _clothing(target: str) -> Callable[[Path], tuple[list[Row], list[Row]]]:
 
 def _complaints(folder: Path) -> tuple[list[Row], list[Row]]:
     text, target = "Consumer complaint narrative", "Product"
-    rows = [{text: row[text], target: row[target]} for row in read(folder / "complaints_sample.csv") if row[text].strip()]
+    rows = [
+        {text: row[text], target: row[target]} for row in read(folder / "complaints_sample.csv") if row[text].strip()
+    ]
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
         counts[row[target]] += 1
@@ -185,7 +187,9 @@ def _news(folder: Path) -> tuple[list[Row], list[Row]]:
     names = (folder / "classes.txt").read_text(encoding="utf-8").split("\n")
     with (folder / "test.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    named = [{"text": f"{title}. {text}".replace("\\", " "), "topic": names[int(code) - 1]} for code, title, text in rows]
+    named = [
+        {"text": f"{title}. {text}".replace("\\", " "), "topic": names[int(code) - 1]} for code, title, text in rows
+    ]
     return held_out(named, "topic", "text")
 
 

@@ -111,7 +111,8 @@ def summary(mine: dict[str, Any], theirs: dict[str, Any], metric: str = "accurac
         "our_wall_seconds": wall / len(both),
         "setfit_wall_seconds": rival_wall / len(both),
         "share_of_time": wall / rival_wall,
-        "share_of_time_without_imports": sum(mine[j]["seconds"] for j in both) / sum(theirs[j]["seconds"] for j in both),
+        "share_of_time_without_imports": sum(mine[j]["seconds"] for j in both)
+        / sum(theirs[j]["seconds"] for j in both),
         "chosen": {
             name: sum(mine[job]["chosen"] == name for job in both) for name in {mine[job]["chosen"] for job in both}
         },

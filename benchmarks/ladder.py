@@ -15,11 +15,11 @@ from benchmarks.common import WORK, flat, metier, record
 LIMITS = {"default": (), "90s": ("--time-limit", "90s")}
 
 
-def tune(train: Path, test: Path, target: str, *words: str, keep: Path | None = None) -> dict[str, Any]:
+def tune(train: Path, test: Path, target: str, *words: str) -> dict[str, Any]:
     """One `metier tune` in a process and a workspace of its own, so that nothing is read from an earlier run's cache.
 
     Gives test metrics, the chosen rung, what each rung gave and cost, wall seconds from the start of the process to its
-    end, and its peak memory; `{"error": ...}` where the command failed. `keep` receives the run's folder.
+    end, and its peak memory; `{"error": ...}` where the command failed.
     """
     WORK.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix="tune-", dir=WORK))
@@ -34,8 +34,6 @@ def tune(train: Path, test: Path, target: str, *words: str, keep: Path | None = 
         }
         if run.code or "error" in answer:
             return {**seen, "error": answer.get("error", answer)}
-        if keep is not None:
-            shutil.copytree(answer["run"], keep, dirs_exist_ok=True)
         return {
             **seen,
             "chosen": answer["chosen"],
@@ -51,6 +49,7 @@ def tune(train: Path, test: Path, target: str, *words: str, keep: Path | None = 
                     "taken": rung["taken"],
                     "gain": rung["gain"],
                     "reason": rung["reason"],
+                    **_speeds(rung),
                 }
                 for rung in answer["rungs"]
             ],
@@ -59,6 +58,27 @@ def tune(train: Path, test: Path, target: str, *words: str, keep: Path | None = 
         }
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _speeds(rung: dict[str, Any]) -> dict[str, float]:
+    """Examples a second of a rung that trains: in its training loop, and over all the rung took.
+
+    The second also charges the hidden states computed beforehand, every measurement, and the choice of the scale.
+    """
+    settings = rung.get("settings") or {}
+    if "examples_per_second" not in settings:
+        return {}
+    examples = settings["examples_per_second"] * settings["train_seconds"]
+    return {
+        "examples_per_second": settings["examples_per_second"],
+        "examples_per_second_of_whole_rung": examples / rung["seconds"],
+    }
+
+
+def speed(result: dict[str, Any], rung: str = "adapter") -> dict[str, float | None]:
+    """The two speeds of a rung in what `tune` gave; None where it was not trained."""
+    found: dict[str, Any] = next((each for each in result.get("rungs", ()) if each["name"] == rung), {})
+    return {name: found.get(name) for name in ("examples_per_second", "examples_per_second_of_whole_rung")}
 
 
 def trial(files: datasets.Files, rows: int) -> datasets.Files:

@@ -23,8 +23,8 @@ REQUIREMENTS = {
     ),
     # SetFit 1.1 cannot import transformers 5; 1.2.0 is the first release that can.
     "setfit": (
-        "setfit==1.2.0", "sentence-transformers==6.2.0", "transformers==5.23.0", "accelerate==1.15.0", "datasets==5.2.0",
-        "evaluate==0.4.6", "huggingface-hub==2.4.0", "scikit-learn==1.9.1", "numpy==2.4.6",
+        "setfit==1.2.0", "sentence-transformers==6.2.0", "transformers==5.23.0", "accelerate==1.15.0",
+        "datasets==5.2.0", "evaluate==0.4.6", "huggingface-hub==2.4.0", "scikit-learn==1.9.1", "numpy==2.4.6",
     ),
 }  # fmt: skip
 

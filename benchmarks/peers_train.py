@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import datasets, peers
 from benchmarks.common import WORK, execute, record, recorded
-from benchmarks.ladder import trial, tune
+from benchmarks.ladder import speed, trial, tune
 
 # Every way a person may call the ladder: time to an accuracy is the least wall time of those that reach it.
 OURS = {
@@ -27,12 +27,7 @@ def ours(files: datasets.Files) -> dict[str, Any]:
     """`metier tune` four ways, each in a fresh workspace; wall times are those of the whole process."""
     figures = {}
     for name, words in OURS.items():
-        run = WORK / "peers_train" / name
-        shutil.rmtree(run, ignore_errors=True)
-        result = tune(files.train, files.test, files.spec.target, *words, keep=run)
-        speeds = run / "rungs" / "adapter" / "metrics.json"
-        if speeds.exists():
-            result["examples_per_second"] = json.loads(speeds.read_text()).get("examples_per_second")
+        result = tune(files.train, files.test, files.spec.target, *words)
         figures[name] = {key: value for key, value in result.items() if key != "test_intervals"}
     return figures
 
@@ -45,37 +40,34 @@ def peer(files: datasets.Files, *words: str, python: Path | None = None) -> dict
     out.unlink(missing_ok=True)
     text = next(name for name in datasets.read(files.train)[0] if name not in (files.spec.target, "split"))
     run = execute([
-        python or peers.python("hf"), "-m", "benchmarks.peer_hf", "--model", find("minilm").folder, "--train", files.train,
-        "--test", files.test, "--text", text, "--target", files.spec.target, "--out", out, *words,
+        python or peers.python("hf"), "-m", "benchmarks.peer_hf", "--model", find("minilm").folder,
+        "--train", files.train, "--test", files.test, "--text", text, "--target", files.spec.target,
+        "--out", out, *words,
     ])  # fmt: skip
     if run.code:
-        return {"error": run.stderr[-2000:], "process_seconds": run.seconds}
+        raise RuntimeError(f"the peer failed: {run.command}\n{run.stderr[-2000:]}")
     return {**json.loads(out.read_text()), "process_seconds": run.seconds, "process_peak_mib": run.peak_mib}
 
 
-def tuned_peer(files: datasets.Files, rates: list[float], epochs: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The peer at its best: learning rate and epochs chosen on 20% of the training rows, then fitted to all of them.
+def searched(files: datasets.Files, rates: list[float], epochs: int) -> dict[str, Any]:
+    """The best learning rate and number of epochs of a full fine-tune, by 20% of the training rows.
 
-    Gives (the search, the final run); the search's time is recorded but not held against the peer.
+    The search's time is recorded and not held against the peer.
     """
     tried = []
     for rate in rates:
         result = peer(files, "--full", "--learning-rate", str(rate), "--epochs", str(epochs), "--validation", "0.2")
         tried.append({"learning_rate": rate, **result})
-    metric = files.spec.metric
     best = max(
-        ((epoch[metric], run["learning_rate"], epoch["epoch"]) for run in tried for epoch in run.get("epochs", ())),
-        default=(0.0, rates[0], epochs),
+        ((epoch[files.spec.metric], run["learning_rate"], epoch["epoch"]) for run in tried for epoch in run["epochs"]),
     )
-    search = {
-        "tried": [
-            {key: run.get(key) for key in ("learning_rate", "epochs", "examples_per_second", "error")} for run in tried
-        ],
+    kept = ("learning_rate", "epochs", "examples_per_second")
+    return {
+        "tried": [{key: run[key] for key in kept} for run in tried],
         "seconds": sum(run["process_seconds"] for run in tried),
         "best": {"validation": best[0], "learning_rate": best[1], "epochs": int(best[2])},
+        "versions": tried[0]["versions"],
     }
-    final = peer(files, "--full", "--learning-rate", str(best[1]), "--epochs", str(int(best[2])))
-    return search, final
 
 
 def ratios(metric: str, mine: dict[str, Any], rival: dict[str, Any]) -> dict[str, Any]:
@@ -86,14 +78,15 @@ def ratios(metric: str, mine: dict[str, Any], rival: dict[str, Any]) -> dict[str
         if run.get("test", {}).get(metric, -1.0) >= rival[metric]
     ]
     wall, name = min(reached, default=(None, None))
-    speed = mine.get("adapter", {}).get("examples_per_second")
+    loop, whole = speed(mine.get("adapter", {})).values()
     return {
         "metric": metric,
         "peer_final": rival[metric],
         "peer_wall_seconds": rival["wall_seconds"],
         "peer_examples_per_second": rival["examples_per_second"],
-        "our_examples_per_second": speed,
-        "times_examples_per_second": speed and speed / rival["examples_per_second"],
+        "our_examples_per_second": loop,
+        "times_examples_per_second": loop and loop / rival["examples_per_second"],
+        "times_examples_per_second_of_whole_rung": whole and whole / rival["examples_per_second"],
         "our_wall_seconds": wall,
         "our_way": name,
         "share_of_wall_time": wall and wall / rival["wall_seconds"],
@@ -110,28 +103,31 @@ def main() -> None:
     choices = parser.parse_args()
     quick = choices.rows is not None
     for files in datasets.available(choices.names):
-        name = files.spec.name
-        if quick:
-            files = trial(files, choices.rows)
+        some = files if choices.rows is None else trial(files, choices.rows)
         done: dict[str, Any] = {}
-
-        def keep(part: str, figures: dict[str, Any], start: float) -> None:
+        start = time.perf_counter()
+        for part, figures in parts(some, choices):
             done[part] = figures
-            record(f"{name}/{part}", figures, seconds=time.perf_counter() - start, quick=quick,
+            record(f"{files.spec.name}/{part}", figures, seconds=time.perf_counter() - start, quick=quick,
                    peer=figures.get("versions"))  # fmt: skip
+            start = time.perf_counter()
+        compare(files.spec.name, files.spec.metric, done, quick)
 
-        if "ours" in choices.parts:
-            start = time.perf_counter()
-            keep("ours", ours(files), start)
-        if "lora" in choices.parts:
-            start = time.perf_counter()
-            keep("lora", peer(files), start)
-        if "full" in choices.parts:
-            start = time.perf_counter()
-            search, final = tuned_peer(files, choices.learning_rates, choices.epochs)
-            keep("search", search, start)
-            keep("full", final, start)
-        compare(name, files.spec.metric, done, quick)
+
+def parts(files: datasets.Files, choices: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The parts asked for, each given as soon as it is done, so that a broken-off run keeps what it has."""
+    if "ours" in choices.parts:
+        yield "ours", ours(files)
+    if "lora" in choices.parts:
+        yield "lora", peer(files)
+    if "full" in choices.parts:
+        search = searched(files, choices.learning_rates, choices.epochs)
+        yield "search", search
+        best = search["best"]
+        yield (
+            "full",
+            peer(files, "--full", "--learning-rate", str(best["learning_rate"]), "--epochs", str(best["epochs"])),
+        )
 
 
 def compare(name: str, metric: str, done: dict[str, Any], quick: bool) -> None:

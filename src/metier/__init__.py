@@ -28,7 +28,19 @@ _HOMES = {
     "verify": "metier.govern.record",
 }
 
-__all__ = ["Expert", "MetierError", "Plan", "Prediction", "__version__", "evaluate", "inspect", "predict", "read", "tune", "verify"]
+__all__ = [
+    "Expert",
+    "MetierError",
+    "Plan",
+    "Prediction",
+    "__version__",
+    "evaluate",
+    "inspect",
+    "predict",
+    "read",
+    "tune",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -104,7 +104,7 @@ def _disk(folder: Path) -> Check:
 
 def _permission(folder: Path) -> Check:
     """Write for real where runs would go; what was made for the attempt is removed again."""
-    nearest = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("."))
+    nearest = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path())
     probe = nearest / f"{files.TEMPORARY}doctor-{os.getpid()}"
     try:
         files.write_text(probe, "can be written")
@@ -179,10 +179,10 @@ def _matmul(torch: Any, device: str) -> float:
 
 
 def _base(find_base: Callable[[str], Any] | None) -> Check:
-    if find_base is None:
-        from metier.trunk.base import find as find_base
+    from metier.trunk.base import BUNDLED, find
+
     try:
-        base = find_base("minilm")
+        base = (find_base or find)(BUNDLED)
     except MetierError as error:
         return Check("bundled base", False, error.found or error.problem, error.fix)
     return Check("bundled base", True, f"minilm, {files.amount(base.bytes)}, SHA-256 as published")

@@ -1,13 +1,13 @@
 """Every error a user can meet, in one tree; each says what must hold, what was found and what to type next.
 
-    MetierError
-    ├── UsageError        the command or the plan asks for something that cannot be
-    ├── DataError         the table, its columns or its labels
-    ├── BaseError         the pre-trained model
-    ├── ExpertError       a tuned expert's folder
-    ├── RecordError       a run's evidence does not agree with itself
-    ├── ResourceError     disk, memory, permissions
-    └── Interrupted       the user stopped the run; it can be resumed
+MetierError
+├── UsageError        the command or the plan asks for something that cannot be
+├── DataError         the table, its columns or its labels
+├── BaseError         the pre-trained model
+├── ExpertError       a tuned expert's folder
+├── RecordError       a run's evidence does not agree with itself
+├── ResourceError     disk, memory, permissions
+└── Interrupted       the user stopped the run; it can be resumed
 """
 
 from __future__ import annotations

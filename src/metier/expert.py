@@ -134,7 +134,12 @@ class Expert:
 
         with files.write_folder(folder) as building:
             origin = Path(self.trunk.base.folder)
-            for name in ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "1_Pooling/config.json"):
+            for name in (
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "sentence_bert_config.json",
+                "1_Pooling/config.json",
+            ):
                 if (origin / name).is_file():
                     (building / name).parent.mkdir(exist_ok=True)
                     shutil.copyfile(origin / name, building / name)
@@ -160,9 +165,7 @@ class Expert:
         )
         for at, row in enumerate(examples.rows):
             low, high = (None, None) if found.interval is None else map(float, found.interval[at])
-            answers[row] = Prediction(
-                found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high
-            )
+            answers[row] = Prediction(found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high)
         return answers
 
     def _plan(self) -> Plan:
@@ -246,7 +249,10 @@ def _about(folder: Path) -> dict[str, Any]:
         raise ExpertError("broken-expert", f"{ABOUT} must be what metier wrote.", found=f"{path}: {error}") from error
     if newer:
         raise ExpertError(
-            "newer-expert", "This expert was written by a newer metier.", found=f"format {about['format']}", fix="pip install -U metier"
+            "newer-expert",
+            "This expert was written by a newer metier.",
+            found=f"format {about['format']}",
+            fix="pip install -U metier",
         )
     return about
 
@@ -276,6 +282,6 @@ def _table(rows: Any, reads: Sequence[str]) -> pa.Table:
     if rows and isinstance(rows[0], Mapping):
         return pa.Table.from_pylist([dict(row) for row in rows])
     texts = pa.array([None if text is None else str(text) for text in rows], pa.large_string())
-    return pa.table({name: texts if at == 0 else pa.nulls(len(rows), pa.large_string()) for at, name in enumerate(reads)})
-
-
+    return pa.table(
+        {name: texts if at == 0 else pa.nulls(len(rows), pa.large_string()) for at, name in enumerate(reads)}
+    )

@@ -10,6 +10,7 @@ import ctypes
 import dataclasses
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -20,9 +21,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from metier.errors import ResourceError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TEMPORARY = ".metier-tmp-"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -43,9 +47,6 @@ _REFUSALS: dict[int, tuple[str, str, str]] = {
     errno.ENOLCK: ("no-locks", "The file system must support file locks.", "use a local disk"),
     errno.EOPNOTSUPP: ("no-locks", "The file system must support file locks.", "use a local disk"),
 }
-
-
-# ---------------------------------------------------------------------------------------------- words for refusals
 
 
 def amount(size: float) -> str:
@@ -104,9 +105,6 @@ def guard(path: str | Path, needed: int | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         raise refusal(error, Path(path), needed) from error
-
-
-# ------------------------------------------------------------------------------------------------------------ files
 
 
 def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
@@ -213,7 +211,22 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# ------------------------------------------------------------------------------------------------------------- JSON
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write a numpy array at once, as `read_array` reads it; no pickle."""
+    import numpy
+
+    body = io.BytesIO()
+    numpy.save(body, array, allow_pickle=False)
+    write_bytes(path, body.getvalue())
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """The array `write_array` wrote. Raises ResourceError when it can't be read, ValueError when it isn't one."""
+    import numpy
+
+    with guard(path):
+        found: np.ndarray = numpy.load(path, allow_pickle=False)
+    return found
 
 
 def read_json(path: str | Path) -> Any:
@@ -269,9 +282,6 @@ def _number(value: float, *, strict: bool) -> float | int | None:
         return value if math.isfinite(value) else None
     # Readers of JSON differ on whether 600.0 is 600; the hash must not.
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
-
-
-# --------------------------------------------------------------------------------------------------- renaming safely
 
 
 def _temporary(target: Path) -> Path:
@@ -380,23 +390,3 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write a numpy array at once, as `read_array` reads it; no pickle."""
-    import io
-
-    import numpy
-
-    body = io.BytesIO()
-    numpy.save(body, array, allow_pickle=False)
-    write_bytes(path, body.getvalue())
-
-
-def read_array(path: str | Path) -> np.ndarray:
-    """The array `write_array` wrote."""
-    import numpy
-
-    with guard(path):
-        found: np.ndarray = numpy.load(path, allow_pickle=False)
-    return found

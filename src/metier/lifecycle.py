@@ -27,6 +27,12 @@ from metier.trunk.features import Trunk
 from metier.tune import curve, ladder
 from metier.workspace import Run, Workspace
 
+_SPOKEN = (
+    "my wallet is gone and the card was in it, please stop it",
+    "you took money from my account twice for the same coffee",
+    "the app says the code is wrong and now it won't let me in",
+)
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -169,6 +175,18 @@ def _tune(
     return Tuned(place, run.folder, run.folder / "report.html", whole)
 
 
+def demo(
+    *, workspace: str | Path | None = None, progress: Progress | None = None, **choices: Any
+) -> tuple[Tuned, list[dict[str, Any]]]:
+    """Tune the bundled help-desk tickets and answer three new ones. Returns what `tune` does, and the answers."""
+    from metier import examples
+
+    wanted = {"target": "intent", "name": "support", "test": str(examples.path("support/tickets-test.csv")), **choices}
+    tuned = tune(examples.path("support/tickets.csv"), workspace=workspace, progress=progress, **wanted)
+    answers = Expert.load(tuned.expert, progress=progress).predict(list(_SPOKEN))
+    return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(_SPOKEN, answers, strict=True)]
+
+
 def predict(
     folder: str | Path, data: str | Path, *, workspace: str | Path | None = None, progress: Progress | None = None
 ) -> Iterator[tuple[Dataset, list[Prediction]]]:
@@ -308,4 +326,3 @@ def _copy(folder: Path, output: Path | None) -> Path:
     with files.write_folder(output) as building:
         shutil.copytree(folder, building, dirs_exist_ok=True)
     return output
-

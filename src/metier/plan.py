@@ -55,8 +55,12 @@ class BasePlan(_Section):
     """The pre-trained model that is tuned."""
 
     base: str = Field("minilm", description="minilm (bundled), a local folder, or a Hugging Face hub id.")
-    max_tokens: int | None = Field(None, ge=8, description="Tokens read of each text; the base's own limit if left out.")
-    hidden_cache_mib: int = Field(2048, ge=0, description="Disk for hidden states below the first trained layer, in MiB.")
+    max_tokens: int | None = Field(
+        None, ge=8, description="Tokens read of each text; the base's own limit if left out."
+    )
+    hidden_cache_mib: int = Field(
+        2048, ge=0, description="Disk for hidden states below the first trained layer, in MiB."
+    )
 
 
 class LadderPlan(_Section):
@@ -74,7 +78,9 @@ class LadderPlan(_Section):
 class TrainingPlan(_Section):
     """The one training loop, for rungs that change weights."""
 
-    epochs: int | None = Field(None, ge=1, description="Passes over the training rows; chosen from their number if left out.")
+    epochs: int | None = Field(
+        None, ge=1, description="Passes over the training rows; chosen from their number if left out."
+    )
     learning_rate: float | None = Field(None, gt=0, description="Peak learning rate; the rung's own if left out.")
     batch_size: int = Field(32, ge=1, description="Rows to an optimiser step.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
@@ -93,9 +99,14 @@ class AdapterPlan(_Section):
 
     rank: int = Field(16, ge=1, le=256, description="Rank of the update.")
     alpha: int = Field(32, ge=1, description="Scale of the update; alpha / rank multiplies it.")
-    layers: int | None = Field(None, ge=1, description="How many upper layers to adapt; chosen from the budget if left out.")
+    layers: int | None = Field(
+        None, ge=1, description="How many upper layers to adapt; chosen from the budget if left out."
+    )
     scale: float | None = Field(
-        None, ge=0, le=1, description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out."
+        None,
+        ge=0,
+        le=1,
+        description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out.",
     )
     contrastive: Literal["auto", "yes", "no"] = Field(
         "auto", description="Start from pairs and label names; auto does with 32 labels a class or fewer."
@@ -105,7 +116,9 @@ class AdapterPlan(_Section):
 class AnswerPlan(_Section):
     """When the expert answers and when it abstains."""
 
-    precision: float | None = Field(None, gt=0, lt=1, description="Abstain so that answers reach this precision on validation.")
+    precision: float | None = Field(
+        None, gt=0, lt=1, description="Abstain so that answers reach this precision on validation."
+    )
     error_cost: float | None = Field(None, gt=0, description="What a wrong answer costs, in units of one abstention.")
 
 

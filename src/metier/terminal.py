@@ -11,7 +11,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from metier.progress import Stage
@@ -111,7 +111,8 @@ class _Stage:
         self._figures.update(figures)
         live = self._live
         if live is not None:
-            live.update(self._task, completed=self._done, counted=self._counted(), figures=_figures(self._figures))
+            with suppress(KeyError):  # a late word from a worker, after the bar was taken away
+                live.update(self._task, completed=self._done, counted=self._counted(), figures=_figures(self._figures))
 
     def attach(self, live: Any) -> None:
         self._task = live.add_task(
@@ -170,6 +171,8 @@ def _bars(stream: IO[str]) -> Any:
         console=Console(file=stream, force_terminal=True),
         transient=True,
         refresh_per_second=5,
+        # Results that are piped must not be caught and drawn above the bar.
+        redirect_stdout=bool(sys.stdout.isatty()),
     )
 
 

@@ -67,6 +67,7 @@ def test_an_untouched_run_verifies_and_says_how_many_files_it_checked(run: Path)
 def test_the_order_is_that_of_the_work(run: Path) -> None:
     paths = [entry["path"] for entry in files.read_json(run / "done.json")["files"]]
     assert paths == [
+        "key.json",
         "data.json",
         "split.json",
         "plan.json",
@@ -78,10 +79,9 @@ def test_the_order_is_that_of_the_work(run: Path) -> None:
         "expert/manifest.json",
         "expert/metier.json",
         "evaluation.json",
-        "report.html",
         "card.md",
-        "key.json",
         "notes/empty",
+        "report.html",
     ]
 
 
@@ -98,12 +98,13 @@ def test_the_chain_can_be_recomputed_from_its_description_alone(run: Path) -> No
 
 
 def test_the_root_a_report_can_print_is_a_link_of_the_finished_chain(tmp_path: Path) -> None:
-    for name in ("data.json", "evaluation.json"):
+    for name in ("key.json", "data.json", "evaluation.json", "explanation.json", "zz"):
         files.write_text(tmp_path / name, name)
     before = record.chain(tmp_path)
     files.write_text(tmp_path / "report.html", f"root {before['root']}")
     done = record.seal(tmp_path)
-    assert before["root"] in [entry["link"] for entry in done["files"]]
+    assert before["root"] == done["files"][-2]["link"]
+    assert done["files"][-1]["path"] == "report.html"
 
 
 def test_the_same_files_give_the_same_record(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_locks_and_what_killed_writers_left_are_no_evidence(tmp_path: Path) -> N
         files.write_json(run.folder / "elapsed.json", {"seconds": 1})
         (run.folder / f"{files.TEMPORARY}left").write_text("half")
         done = record.seal(run.folder)
-        assert [entry["path"] for entry in done["files"]] == ["plan.json", "key.json"]
+        assert [entry["path"] for entry in done["files"]] == ["key.json", "plan.json"]
         assert record.verify(run.folder).ok
     assert record.verify(run.folder).ok
 
@@ -391,6 +392,21 @@ def test_a_base_of_ones_own_is_checked_when_its_folder_is_named(tmp_path: Path) 
     config = json.loads((folder / "config.json").read_text())
     (mine / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1.0}))
     assert "not the one that was tuned" in record.verify(run, base=str(mine)).problem
+
+
+def test_a_merged_expert_is_its_own_base(tmp_path: Path) -> None:
+    about = {"base": {**base.find("minilm").record(), "name": "tickets"}, "base_is": "."}
+    files.write_json(tmp_path / "metier.json", about)
+    record.seal_expert(tmp_path)
+    verdict = record.verify(tmp_path)
+    assert (verdict.ok, verdict.notes, verdict.checked) == (True, (), 1)
+
+
+def test_an_expert_of_another_base_says_so(tmp_path: Path) -> None:
+    about = {"base": {**base.find("minilm").record(), "sha256": "0" * 64}, "base_is": "minilm"}
+    files.write_json(tmp_path / "metier.json", about)
+    record.seal_expert(tmp_path)
+    assert "not the one that was tuned" in record.verify(tmp_path).problem
 
 
 def test_a_base_that_is_nowhere_is_noted_and_nothing_is_fetched(tmp_path: Path) -> None:

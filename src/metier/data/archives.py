@@ -78,7 +78,9 @@ def locate(path: str | Path) -> Path:
     file = Path(path).expanduser()
     try:
         if file.is_dir():
-            inside = sorted(item.name for item in file.iterdir() if item.suffix.lower() in DATA_SUFFIXES | {".gz", ".zip"})
+            inside = sorted(
+                item.name for item in file.iterdir() if item.suffix.lower() in DATA_SUFFIXES | {".gz", ".zip"}
+            )
             raise DataError(
                 "is-a-folder",
                 "The data must be one file.",

@@ -182,7 +182,9 @@ def _lines(content: Content, encoding: Encoding, dialect: Dialect, reading: Read
                 yield pa.RecordBatch.from_arrays([_strings(texts)], schema=reading.columns)
                 continue
             parts = [text.rsplit("@", 1) for text in texts]
-            unmarked += [number for (number, _), part in zip(chunk, parts, strict=True) if len(part) < 2 and part[0].strip()]
+            unmarked += [
+                number for (number, _), part in zip(chunk, parts, strict=True) if len(part) < 2 and part[0].strip()
+            ]
             pairs = [part for part in parts if len(part) == 2]
             columns = [_strings([part[side].strip() for part in pairs]) for side in (0, 1)]
             yield pa.RecordBatch.from_arrays(columns, schema=reading.columns)

@@ -22,7 +22,11 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
 )
 _STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF", "a PDF document", "Export the table behind it as CSV."),
-    (b"SQLite format 3", "an SQLite database", "Export one table as CSV: sqlite3 -header -csv FILE 'select ...' > data.csv."),
+    (
+        b"SQLite format 3",
+        "an SQLite database",
+        "Export one table as CSV: sqlite3 -header -csv FILE 'select ...' > data.csv.",
+    ),
     (b"\x89PNG", "a PNG image", "Name a table."),
     (b"\xff\xd8\xff", "a JPEG image", "Name a table."),
     (b"GIF8", "a GIF image", "Name a table."),

@@ -148,7 +148,9 @@ class _Buffer:
         """Go past `mark`, or say that it is missing."""
         found = self.peek()
         if found != mark:
-            raise _no_table(self._content, f"{mark!r} was due, and there is {found!r}" if found else "it ends too early")
+            raise _no_table(
+                self._content, f"{mark!r} was due, and there is {found!r}" if found else "it ends too early"
+            )
         self._at += 1
 
     def value(self, index: int) -> Any:

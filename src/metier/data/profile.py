@@ -21,7 +21,9 @@ _PROSE_WORDS = frozenset(
     """text sentence utterance query question message messages body content tweet review comment comments narrative
     abstract instruction transcript note notes summary description complaint response answer prompt shorttext""".split()
 )
-_ID_WORDS = frozenset("id ids uid udi uuid guid key nbr no nr num number index idx row code ref reference unnamed".split())
+_ID_WORDS = frozenset(
+    "id ids uid udi uuid guid key nbr no nr num number index idx row code ref reference unnamed".split()
+)
 _PERSON_WORDS = frozenset(
     """customer client patient user member subject person account household session conversation thread
     dialogue dialog cardholder employee student author""".split()
@@ -92,7 +94,9 @@ def hashes(column: pa.ChunkedArray) -> np.ndarray:
 class _Look:
     """One column's sample with the questions asked of it; the first that says yes decides."""
 
-    def __init__(self, table: pa.Table, name: str, cells: pa.ChunkedArray, rows: int, missing: int, distinct: int) -> None:
+    def __init__(
+        self, table: pa.Table, name: str, cells: pa.ChunkedArray, rows: int, missing: int, distinct: int
+    ) -> None:
         self.table, self.name, self.cells = table, name, cells
         self.rows, self.missing, self.distinct = rows, missing, distinct
         self.present = rows - missing
@@ -163,7 +167,9 @@ class _Look:
         return "number", "whole numbers"
 
     def _measured(self) -> bool:
-        return bool(self.words & {"time", "seconds", "amount", "price", "value", "days", "hours", "age", "cost", "score"})
+        return bool(
+            self.words & {"time", "seconds", "amount", "price", "value", "days", "hours", "age", "cost", "score"}
+        )
 
     def _identified(self) -> tuple[Role, str]:
         """A column that is named like an identifier and repeats."""
@@ -209,5 +215,3 @@ class _Look:
 
 def _percent(share: float) -> str:
     return f"{min(share, 0.999) * 100 if share < 1 else 100:.{0 if share >= 1 or share < 0.99 else 1}f}%"
-
-

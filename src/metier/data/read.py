@@ -19,7 +19,7 @@ from metier.data.typed import read_arrow, read_excel, read_parquet
 from metier.errors import DataError, MetierError
 from metier.plan import DataPlan
 
-_SAMPLE = 2**20
+_SAMPLE = 2**18
 _LARGEST_SAMPLE = 2**26
 _BLOCK = 2**22
 
@@ -36,7 +36,12 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     """
     file = locate(path)
     digest = sha256(file)
-    options = {"header": plan.header, "encoding": plan.encoding, "delimiter": plan.delimiter, "suffixes": file.suffixes[-2:]}
+    options = {
+        "header": plan.header,
+        "encoding": plan.encoding,
+        "delimiter": plan.delimiter,
+        "suffixes": file.suffixes[-2:],
+    }
     name = tables.key(digest, options)
     stored = tables.load(cache, name)
     if stored is None:
@@ -54,7 +59,9 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
 def _weighed(problems: tuple[Problem, ...], target: str | None) -> tuple[Problem, ...]:
     """Words read as missing are a note in most columns; in the target they may be a label, which is a warning."""
     return tuple(
-        replace(problem, severity="warning") if problem.code == "missing-words" and problem.column == target else problem
+        replace(problem, severity="warning")
+        if problem.code == "missing-words" and problem.column == target
+        else problem
         for problem in problems
     )
 
@@ -141,7 +148,7 @@ def _second_opinion(
         plain = replace(dialect, quoting="none")
         second = _store_delimited(content, encoding, plain, cache, f"{name}-plain")
         if isinstance(second, Stored) and second.misfits[1] < lost:
-            detail = 'Quotes (") in this file don\'t pair up; they are read as letters.'
+            detail = "Quotes (\") in this file don't pair up; they are read as letters."
             reading = Reading(
                 second.table.schema,
                 iter(second.table.to_batches()),
@@ -154,5 +161,3 @@ def _second_opinion(
     if isinstance(first, DataError):
         raise first
     return first
-
-

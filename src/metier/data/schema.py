@@ -77,7 +77,9 @@ def require(names: Sequence[str], wanted: Iterable[str]) -> None:
             "no-such-column",
             f"The table must have a column named {name!r}.",
             found=f"columns {shown}",
-            fix=f"Did you mean {' or '.join(quoted(other) for other in near)}?" if near else "Name one of these columns.",
+            fix=f"Did you mean {' or '.join(quoted(other) for other in near)}?"
+            if near
+            else "Name one of these columns.",
         )
 
 
@@ -123,9 +125,15 @@ def _target_problems(item: Profile) -> list[Problem]:
         return [_target("target-missing", "Every cell of the target {} is missing.", item)]
     if item.distinct == 1:
         said = item.examples[0] if item.examples else ""
-        return [_target("target-one-value", f"Every cell of the target {{}} says {said!r}: there is nothing to learn.", item)]
+        return [
+            _target(
+                "target-one-value", f"Every cell of the target {{}} says {said!r}: there is nothing to learn.", item
+            )
+        ]
     if item.distinct == item.present and item.present > 2 and not item.numeric:
-        return [_target("target-all-distinct", "Every cell of the target {} is different: no label has two examples.", item)]
+        return [
+            _target("target-all-distinct", "Every cell of the target {} is different: no label has two examples.", item)
+        ]
     found = []
     if item.missing:
         detail = f"{item.missing:,} rows have no {item.name}; they are set aside."

@@ -170,7 +170,9 @@ def _is_table(reading: _Reading, suffix: str) -> bool:
     if reading.share < 0.97 or len(reading.records) < 2:
         return False
     first = reading.records[0]
-    if all(known_name(cell) or re.fullmatch(r"\w[\w .-]{0,30}", cell) for cell in first) and any(map(known_name, first)):
+    if all(known_name(cell) or re.fullmatch(r"\w[\w .-]{0,30}", cell) for cell in first) and any(
+        map(known_name, first)
+    ):
         return True
     if all(len(cell.split()) <= 3 for record in reading.records[:100] for cell in record):
         return True
@@ -181,7 +183,10 @@ def _delimited(reading: _Reading, suffix: str, plan: DataPlan) -> Dialect:
     records, problems = reading.records, []
     if not records:
         raise DataError(
-            "bad-layout", "The file must have rows.", found="no row could be told", fix="Name --delimiter and --encoding."
+            "bad-layout",
+            "The file must have rows.",
+            found="no row could be told",
+            fix="Name --delimiter and --encoding.",
         )
     header = plan.header == "yes" or (plan.header == "auto" and has_header(records, suffix in _TABLE_SUFFIXES))
     dialect = Dialect("delimited", reading.delimiter, reading.quoting, (), header, reading.skip if header else "")
@@ -211,7 +216,9 @@ def _single(sample: str, complete: bool, suffix: str, plan: DataPlan) -> Dialect
     first = next(line, "")
     cell = first.strip("\r\n")
     unquoted = cell.strip().strip('"')
-    named = known_name(unquoted) or (suffix in _TABLE_SUFFIXES and has_header([[row] for row in sample[:65536].splitlines()], True))
+    named = known_name(unquoted) or (
+        suffix in _TABLE_SUFFIXES and has_header([[row] for row in sample[:65536].splitlines()], True)
+    )
     header = plan.header == "yes" or (plan.header == "auto" and named and len(sample) > len(first))
     names = filled([unquoted]) if header else ("text",)
     return Dialect("lines", None, "none", names, header, first if header else "")
@@ -220,7 +227,7 @@ def _single(sample: str, complete: bool, suffix: str, plan: DataPlan) -> Dialect
 def _is_marked(sample: str, complete: bool) -> bool:
     """Lines that all end in `@` and one of a few words, after a sentence."""
     lines = [line for line in sample.split("\n") if line.strip()]
-    lines = lines[: _MAX_RECORDS] if complete else lines[:-1][:_MAX_RECORDS]
+    lines = lines[:_MAX_RECORDS] if complete else lines[:-1][:_MAX_RECORDS]
     parts = [line.rsplit("@", 1) for line in lines]
     if len(lines) < 2 or sum(len(part) == 2 for part in parts) < 0.99 * len(lines):
         return False
@@ -234,4 +241,6 @@ def _marked(sample: str) -> Dialect:
     first = next(_Counted(sample), "")
     cells = [cell.strip() for cell in first.rsplit("@", 1)]
     header = len(cells) == 2 and all(map(known_name, cells))
-    return Dialect("marked", "@", "none", tuple(cells) if header else ("text", "label"), header, first if header else "")
+    return Dialect(
+        "marked", "@", "none", tuple(cells) if header else ("text", "label"), header, first if header else ""
+    )

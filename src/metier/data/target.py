@@ -15,7 +15,9 @@ from metier.data.profile import Profile
 _NAMES = (
     "target label labels class intent category y sentiment emotion topic outcome gold gold_label ground_truth target_label"
 ).split()
-_OUTCOMES = "default churn churned fraud spam readmitted survived diagnosis failure toxic toxicity is_spam is_fraud".split()
+_OUTCOMES = (
+    "default churn churned fraud spam readmitted survived diagnosis failure toxic toxicity is_spam is_fraud".split()
+)
 _SCORES = frozenset("rating ratings score stars".split())
 _MOST_LABELS = 1000
 
@@ -91,7 +93,9 @@ def _taken(name: str, why: str, others: list[str]) -> Problem:
 
 def _unknown(profiles: Sequence[Profile], likely: list[str]) -> Problem:
     candidates = likely or [item.name for item in profiles if item.content in ("category", "number")]
-    said = f"; it could be {', '.join(candidates[:12])}" if candidates else "; no column looks like labels or a quantity"
+    said = (
+        f"; it could be {', '.join(candidates[:12])}" if candidates else "; no column looks like labels or a quantity"
+    )
     return Problem(
         "no-target",
         "warning",

@@ -95,7 +95,9 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
         return array
     if pa.types.is_nested(array.type):
-        values = (None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in array.to_pylist())
+        values = (
+            None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in array.to_pylist()
+        )
         return pa.array(list(values), kind)
     return array.cast(kind)
 

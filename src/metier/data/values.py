@@ -104,7 +104,9 @@ def numbers(table: pa.Table, name: str, style: NumberStyle | None = None) -> Flo
 
 
 def _floats(values: pa.Array | pa.ChunkedArray) -> Floats:
-    array = np.array(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy(), np.float64)
+    array = np.array(
+        values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy(), np.float64
+    )
     array[~np.isfinite(array)] = np.nan
     return array
 
@@ -123,7 +125,9 @@ def _chunk_numbers(chunk: pa.Array, style: NumberStyle) -> pa.Array:
     elif style == "comma":
         core = pc.replace_substring(pc.replace_substring_regex(core, r"[. '\x{a0}\x{202f}]", ""), ",", ".")
     value = core.cast(pa.float64())
-    minus = [pc.equal(pc.struct_field(parts, field), mark) for field, mark in (("open", "("), ("sign", "-"), ("inner", "-"))]
+    minus = [
+        pc.equal(pc.struct_field(parts, field), mark) for field, mark in (("open", "("), ("sign", "-"), ("inner", "-"))
+    ]
     return pc.if_else(pc.or_(pc.or_(minus[0], minus[1]), minus[2]), pc.negate(value), value)
 
 
@@ -147,7 +151,9 @@ def find_time_style(cells: pa.ChunkedArray, name: str) -> tuple[TimeStyle, float
         return _bare(cells, name)
     texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     parts = pc.extract_regex(texts, _WHEN)
-    style: TimeStyle = _order(parts.drop_null().combine_chunks()) if isinstance(parts, pa.ChunkedArray) else "month-first"
+    style: TimeStyle = (
+        _order(parts.drop_null().combine_chunks()) if isinstance(parts, pa.ChunkedArray) else "month-first"
+    )
     read = sum(int(np.count_nonzero(~np.isnat(_chunk_times(chunk, style)))) for chunk in texts.chunks)
     return style, read / len(cells)
 
@@ -157,7 +163,11 @@ def _bare(cells: pa.ChunkedArray, name: str) -> tuple[TimeStyle, float]:
     if not words & _TIME_WORDS:
         return "epoch", 0.0
     values = numbers(pa.table({name: cells}), name)
-    ranges: tuple[tuple[TimeStyle, float, float], ...] = (("epoch", 1e8, 4.2e9), ("epoch-ms", 1e11, 4.2e12), ("compact", 19000101, 20991231))
+    ranges: tuple[tuple[TimeStyle, float, float], ...] = (
+        ("epoch", 1e8, 4.2e9),
+        ("epoch-ms", 1e11, 4.2e12),
+        ("compact", 19000101, 20991231),
+    )
     shares = {style: float(np.mean((values >= low) & (values <= high))) for style, low, high in ranges}
     if shares["compact"] > 0.9:
         texts = cells.cast(pa.string())
@@ -214,7 +224,9 @@ def _chunk_times(texts: pa.Array, style: TimeStyle) -> Times:
     when = _calendar(years, months, days, known)
     hours = part("hour")
     half = pc.utf8_lower(pc.struct_field(parts, "half")).fill_null("")
-    hours = np.where(_same(half, "pm") & (hours < 12), hours + 12, np.where(_same(half, "am") & (hours == 12), 0, hours))
+    hours = np.where(
+        _same(half, "pm") & (hours < 12), hours + 12, np.where(_same(half, "am") & (hours == 12), 0, hours)
+    )
     zone = pc.struct_field(parts, "zone").fill_null("")
     offset = _integers(pc.utf8_slice_codeunits(zone, 1, 3)) * 60 + _integers(pc.utf8_slice_codeunits(zone, -2))
     offset = np.where(_same(pc.utf8_slice_codeunits(zone, 0, 1), "-"), -offset, offset)
@@ -251,13 +263,18 @@ def _month(texts: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def _calendar(
-    years: npt.NDArray[np.int64], months: npt.NDArray[np.int64], days: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
+    years: npt.NDArray[np.int64],
+    months: npt.NDArray[np.int64],
+    days: npt.NDArray[np.int64],
+    known: npt.NDArray[np.bool_],
 ) -> Times:
     """Calendar dates as datetime64[s]; NaT where there is no such day."""
     known = known & (months >= 1) & (months <= 12) & (days >= 1) & (years >= 1000) & (years <= 9999)
     month = (np.where(known, years, 1970) - 1970) * 12 + np.where(known, months, 1) - 1
     start = month.astype("datetime64[M]")
     length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
-    when = (start.astype("datetime64[D]") + (np.where(known, days, 1) - 1).astype("timedelta64[D]")).astype("datetime64[s]")
+    when = (start.astype("datetime64[D]") + (np.where(known, days, 1) - 1).astype("timedelta64[D]")).astype(
+        "datetime64[s]"
+    )
     when[~known | (days > length)] = np.datetime64("NaT")
     return when

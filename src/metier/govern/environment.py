@@ -82,6 +82,19 @@ def memory() -> dict[str, int]:
     return {"total": total >> 20, "available": available >> 20}
 
 
+def peak_memory_mib() -> float:
+    """The most memory this process has held so far, in MiB."""
+    if sys.platform == "win32":
+        import psutil
+
+        return round(float(psutil.Process().memory_info().peak_wset) / 2**20, 1)
+    import resource
+
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+
+
 def cpu_model() -> str:
     """The processor's name as its maker gives it, or its architecture."""
     if sys.platform == "darwin":
@@ -133,16 +146,3 @@ def _torch() -> dict[str, Any] | None:
         "gpus": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())] if cuda else [],
         "mps": bool(torch.backends.mps.is_available()),
     }
-
-
-def peak_memory_mib() -> float:
-    """The most memory this process has held so far, in MiB."""
-    if sys.platform == "win32":
-        import psutil
-
-        return round(float(psutil.Process().memory_info().peak_wset) / 2**20, 1)
-    import resource
-
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -1,8 +1,8 @@
 """The evidence of a run as a chain of hashes: seal it when all is written, verify it at any time, offline.
 
 Each entry's link is SHA-256(previous link, the file's SHA-256, its path), so that no file can be altered, added, left
-out or moved without the root, the last link, changing. The order is the order of the work: everything before
-`report.html` is what the report was drawn from, and the link just before it is the root a report can print.
+out or moved without the root, the last link, changing. The order is that of the work, with `report.html` last: the
+link before it, which the report can print, is the root of all that the report was drawn from.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from metier.workspace import BOOKKEEPING, DONE
 MANIFEST = "manifest.json"
 _FORMAT = "metier-record-1"
 _ORDER = (
+    "key.json",
     "data.json",
     "curation.json",
     "split.json",
+    "split.npy",
     "plan.json",
     "environment.json",
     "base.json",
     "rungs/",
     "expert/",
     "evaluation.json",
-    "report.html",
 )
+_LAST = "report.html"
 # What file managers leave behind when somebody looks into a folder.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _ENTRY = ("path", "sha256", "bytes", "link")
@@ -124,11 +126,11 @@ def _link(previous: str, path: str, sha256: str) -> str:
 
 
 def _rank(path: str) -> tuple[int, bytes]:
-    """Where a file stands in the chain: by the order of the work, then by its path."""
+    """Where a file stands in the chain: by the order of the work, others by their path, the report last."""
     for place, start in enumerate(_ORDER):
         if path == start or (start.endswith("/") and path.startswith(start)):
             return place, os.fsencode(path)
-    return len(_ORDER), os.fsencode(path)
+    return len(_ORDER) + (path == _LAST), os.fsencode(path)
 
 
 def _sealable(folder: Path, name: str) -> list[str]:
@@ -265,10 +267,14 @@ def _why(full: Path, sha256: str, entry: Mapping[str, Any], entries: list[Mappin
 def _outside(folder: Path, base: str | None) -> tuple[str, list[str]]:
     """A problem with the base, or "", and notes on the source data, which its owner may rightly move or add to."""
     notes = [note for source in _sources(_json(folder / "data.json")) if (note := _source_note(source))]
-    recorded = _json(folder / "base.json") or _json(folder / "metier.json").get("base")
+    about, plan = _json(folder / "metier.json"), _json(folder / "plan.json")
+    recorded = _json(folder / "base.json") or about.get("base")
     if not isinstance(recorded, Mapping) or "sha256" not in recorded:
         return "", notes
-    problem, note = _base_fault(recorded, base)
+    was = about.get("base_is") or plan.get("base", {}).get("base")
+    if base is None and was == ".":  # a merged expert is its own base: its files have been checked already
+        return "", notes
+    problem, note = _base_fault(recorded, str(base or was or recorded.get("name")))
     return problem, [*notes, note] if note else notes
 
 
@@ -301,14 +307,11 @@ def _source_note(source: Mapping[str, Any]) -> str:
     return ""
 
 
-def _base_fault(recorded: Mapping[str, Any], base: str | None) -> tuple[str, str]:
-    """(problem, note) on the base: the bundled one and a named one are compared, others are not looked for."""
+def _base_fault(recorded: Mapping[str, Any], wanted: str) -> tuple[str, str]:
+    """(problem, note) on the base: the bundled one or a folder is compared, the hub is never asked."""
     from metier.trunk import base as bases
 
-    name = str(recorded.get("name", ""))
-    wanted = base or (bases.BUNDLED if name == bases.BUNDLED else None)
-    if wanted is None:
-        return "", f"The base {name} was not checked: name its folder to do so (SHA-256 {recorded['sha256']})."
+    name = recorded.get("name")
     if wanted != bases.BUNDLED and not Path(wanted).is_dir():
         return "", f"The base {name} was not checked: {wanted} is not a folder here."
     try:

@@ -1,7 +1,7 @@
 """The frame and the few marks that every chart is made of, and the way from them to an SVG that follows the page.
 
 Colours are the page's own CSS variables, written as they are into the SVG, so one drawing serves light, dark and print.
-All positions are explicit: nothing depends on the fonts of the machine that draws, so the same data gives the same bytes.
+All positions are explicit and no text is measured: the same data gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -60,7 +60,12 @@ def _place(frame: Frame, rows: Rows, mark: Any) -> Any:
     """A layer over `rows` with x and y on the frame's scales; x2 and y2 where the rows have them."""
     kind = "log" if frame.x_log else "linear"
     channels: dict[str, Any] = {
-        "x": alt.X("x", type="quantitative", axis=None, scale=alt.Scale(domain=list(frame.x), type=kind, nice=False, zero=False)),
+        "x": alt.X(
+            "x",
+            type="quantitative",
+            axis=None,
+            scale=alt.Scale(domain=list(frame.x), type=kind, nice=False, zero=False),
+        ),
         "y": alt.Y("y", type="quantitative", axis=None, scale=alt.Scale(domain=list(frame.y), nice=False, zero=False)),
     }
     first = rows[0] if rows else {}
@@ -85,7 +90,9 @@ def dots(frame: Frame, rows: Rows, color: str = ACCENT, size: float = 70, **styl
 def line(frame: Frame, rows: Rows, color: str = ACCENT, width: float = 2, **style: Any) -> Layer:
     """One line through the rows in their order."""
     rows = [{**row, "order": place} for place, row in enumerate(rows)]
-    layer = _place(frame, rows, lambda chart: chart.mark_line(color=color, strokeWidth=width, strokeJoin="round", **style))
+    layer = _place(
+        frame, rows, lambda chart: chart.mark_line(color=color, strokeWidth=width, strokeJoin="round", **style)
+    )
     return layer.encode(order=alt.Order("order", type="quantitative"))
 
 
@@ -113,6 +120,7 @@ def texts(
     **style: Any,
 ) -> Layer:
     """Each row's `text` (lines apart by newline) at (x, y); `halo` keeps it readable over lines."""
+    rows = [{**row, "text": clean(row["text"])} for row in rows]
     style = {"fontSize": 13, "lineHeight": 16, "baseline": "middle"} | style
     if halo:
         style |= {"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
@@ -138,7 +146,9 @@ def y_axis(frame: Frame, marks: Sequence[tuple[float, str]], title: str) -> list
     low, high = frame.x
     lines = [{"x": low, "y": at, "x2": high, "y2": at} for at, _ in marks]
     labels = [{"x": low, "y": at, "text": text} for at, text in marks]
-    heading = texts(frame, [{"x": low, "y": frame.y[1], "text": title}], MUTED, align="left", dx=-frame.left + 2, dy=-20)
+    heading = texts(
+        frame, [{"x": low, "y": frame.y[1], "text": title}], MUTED, align="left", dx=-frame.left + 2, dy=-20
+    )
     return [rules(frame, lines), texts(frame, labels, MUTED, align="right", dx=-10), heading]
 
 
@@ -166,7 +176,9 @@ def _for_page(svg: str, label: str) -> str:
 
 
 def _prune(element: ElementTree.Element) -> None:
-    for name in [name for name, value in element.attrib.items() if _DROPPED.fullmatch(name) or _DEFAULTS.get(name) == value]:
+    for name in [
+        name for name, value in element.attrib.items() if _DROPPED.fullmatch(name) or _DEFAULTS.get(name) == value
+    ]:
         del element.attrib[name]
     for child in list(element):
         unseen = child.get("display") == "none" or child.get("d") in ("", "M0,0h0v0h0Z")

@@ -35,7 +35,9 @@ def render(title: str, sections: Sequence[Section], *, lead: str = "", facts: Se
         {
             "id": f"s{place}-{section.template}",
             "title": section.title,
-            "body": Markup(environment.get_template(f"sections/{section.template}.html").render(_context(section, place))),
+            "body": Markup(
+                environment.get_template(f"sections/{section.template}.html").render(_context(section, place))
+            ),
         }
         for place, section in enumerate(sections, 1)
     ]
@@ -62,6 +64,7 @@ def _environment() -> jinja2.Environment:
     environment.globals["charts"] = SimpleNamespace(**{name: _safe(getattr(charts, name)) for name in _PICTURES})
     environment.globals["chosen_point"] = charts.chosen_point
     environment.globals["unit_of"] = charts.unit_of
+    environment.globals["titled"] = charts.titled
     environment.globals["limits"] = {
         "classes": charts.CLASSES_SHOWN,
         "labels": charts.LABELS_SHOWN,
@@ -81,4 +84,8 @@ def _safe(picture: Any) -> Any:
 
 def _printable(value: object) -> object:
     """What stands in a page: markup as it is, anything else as text that HTML can carry."""
-    return value if isinstance(value, (Markup, jinja2.Undefined)) else words.clean(words.NOTHING if value is None else value)
+    return (
+        value
+        if isinstance(value, (Markup, jinja2.Undefined))
+        else words.clean(words.NOTHING if value is None else value)
+    )

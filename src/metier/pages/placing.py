@@ -74,7 +74,9 @@ def count_marks(low: float, high: float) -> list[tuple[float, str]]:
     return [(at, count(at)) for at in marks]
 
 
-def place(points: Sequence[tuple[float, float]], labels: Sequence[str], size: tuple[float, float], taken: Sequence[Box]) -> list[Box]:
+def place(
+    points: Sequence[tuple[float, float]], labels: Sequence[str], size: tuple[float, float], taken: Sequence[Box]
+) -> list[Box]:
     """A box for each label near its point, avoiding the edges, the `taken` boxes and the labels placed before.
 
     Greedy: each label tries eight places around its point and takes the one that covers least.

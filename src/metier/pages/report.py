@@ -63,7 +63,11 @@ def compose(
     ]
     if len(learning["points"]) > 1:
         sections.append(_learning(learning))
-    sections += [_metrics(examples, evaluation, where), *_problems(dataset, examples), _facts(plan, dataset, climb, base)]
+    sections += [
+        _metrics(examples, evaluation, where),
+        *_problems(dataset, examples),
+        _facts(plan, dataset, climb, base),
+    ]
     sections.append(_record(plan, dataset, record))
     facts = [("Data", dataset.source.path), ("Base", base.name), ("Measured on", where)]
     return render(f"{plan.name}: what tuning was worth", sections, lead=task.summary, facts=facts)

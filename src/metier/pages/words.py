@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -38,7 +39,9 @@ def number(value: object, unit: str | None = "", *, bare: bool = False) -> str:
     if unit == "%":
         return _signed(f"{100 * amount:.1f}") + ("" if bare else "%")
     size = abs(amount)
-    decimals = 0 if size >= 100 or (size >= 10 and amount == int(amount)) else 1 if size >= 10 else 2 if size >= 1 else 3
+    decimals = (
+        0 if size >= 100 or (size >= 10 and amount == int(amount)) else 1 if size >= 10 else 2 if size >= 1 else 3
+    )
     text = _signed(f"{amount:,.{decimals}f}")
     return text if bare or not unit else f"{text}\u00a0{clean(unit)}"
 
@@ -53,6 +56,17 @@ def interval(low: object, high: object, unit: str | None = "") -> str:
     if finite(low) is None or finite(high) is None:
         return ""
     return f"{number(low, unit, bare=True)} to {number(high, unit)}"
+
+
+def ends(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The ends of a row's interval, None where not known."""
+    return finite(row.get("low")), finite(row.get("high"))
+
+
+def figure(value: object, low: object, high: object, unit: str | None = "") -> str:
+    """A figure with its interval: `94.2% (93.4 to 95.1%)`."""
+    between = interval(low, high, unit)
+    return number(value, unit) + (f" ({between})" if between else "")
 
 
 def count(value: object) -> str:

@@ -80,11 +80,11 @@ class Classes:
         known = {label: code for code, label in enumerate(self.labels)}
         distinct, places = _distinct(values)
         codes = [known.get(text, -1) if text is not None else -1 for text in map(label_text, distinct)]
-        return np.asarray([*codes, -1], dtype=np.int64)[places]
+        return np.asarray(np.asarray([*codes, -1], dtype=np.int64)[places])
 
     def values(self, codes: Array) -> list[Any]:
         """(n,) codes -> label names, None for -1."""
-        return np.asarray([*self.labels, None], dtype=object)[codes].tolist()
+        return list(np.asarray([*self.labels, None], dtype=object)[codes])
 
     def metrics(self) -> dict[str, Metric]:
         """All metrics by field name: see `evaluate.class_metrics`."""
@@ -93,7 +93,7 @@ class Classes:
         return class_metrics(self.width, self.labels.index(self.positive) if self.positive in self.labels else 1)
 
     def loss(self, outputs: Any, targets: Any, *, smoothing: float, weights: Any | None) -> Any:
-        """Cross-entropy of (n, k) logits against (n,) codes; `weights` (k,) weighs the labels, codes of -1 are left out."""
+        """Cross-entropy of (n, k) logits and (n,) codes, -1 left out; `weights` (k,) weighs the labels."""
         from torch.nn import functional
 
         return functional.cross_entropy(outputs, targets, weight=weights, ignore_index=-1, label_smoothing=smoothing)
@@ -115,7 +115,7 @@ class Classes:
         )
 
     def threshold(self, outputs: Array, truth: Array, plan: Plan) -> float | None:
-        """The confidence under which to abstain; the stricter of what precision and error cost ask; None: answer all."""
+        """The confidence under which to abstain: the stricter of what precision and cost ask, None to answer all."""
         from metier.evaluate.calibration import threshold_for_cost, threshold_for_precision
         from metier.evaluate.metrics import confidences, decisions
 

@@ -51,6 +51,8 @@ class Metric:
     title: str = ""
     weigh: Callable[[Array, Array], Callable[[Array], Array]] | None = None
     decisions_only: bool = False
+    # How far above zero chance alone may lift the figure of a model that is perfect: (truth, outputs, level) -> float.
+    chance: Callable[[Array, Array, float], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,17 @@ class Predictions:
 class Target(Protocol):
     """What comes out of a model, and how it is judged."""
 
-    kind: str  # "classes" or "quantity"
-    default_metric: str
-    width: int  # numbers a model puts out per example: the classes, or 1
+    @property
+    def kind(self) -> str:
+        """`classes` or `quantity`."""
+
+    @property
+    def default_metric(self) -> str:
+        """The metric the ladder climbs on when the plan names none."""
+
+    @property
+    def width(self) -> int:
+        """Numbers a model puts out per example: the classes, or 1."""
 
     def record(self) -> dict[str, Any]:
         """What an expert stores to rebuild this target; the reverse is `tasks.target(record)`."""

@@ -7,14 +7,14 @@ reads the same slots imputed, standardised and one-hot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from metier.data.schema import numbers, strings, times
 
+from metier.data.schema import number_style, numbers, strings, time_style, times
 from metier.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,10 +32,15 @@ _MOMENT = (("days", 0), ("year", 0), ("month", 12), ("weekday", 7), ("hour", 24)
 
 @dataclass(frozen=True)
 class Feature:
-    """One column as the training rows showed it: its levels, commonest first, or its first moment in days from 1970."""
+    """One column as the training rows showed it.
+
+    `levels` are a category's, commonest first; `first` is a time's earliest moment in days from 1970; `style` is how
+    the file wrote numbers or times, so that later tables are read alike.
+    """
 
     name: str
     role: FeatureRole
+    style: str | None = None
     levels: tuple[str, ...] = ()
     first: float = 0.0
 
@@ -99,19 +104,12 @@ class Encoding:
 
     def record(self) -> dict[str, Any]:
         """Plain JSON; the arrays are stored beside it."""
-        return {
-            "features": [
-                {"name": one.name, "role": one.role, "levels": list(one.levels), "first": one.first}
-                for one in self.features
-            ]
-        }
+        return {"features": [asdict(one) | {"levels": list(one.levels)} for one in self.features]}
 
     @classmethod
     def of(cls, record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Encoding:
         """Rebuild from `record()` and the arrays."""
-        features = tuple(
-            Feature(one["name"], one["role"], tuple(one["levels"]), one["first"]) for one in record["features"]
-        )
+        features = tuple(Feature(**{**one, "levels": tuple(one["levels"])}) for one in record["features"])
         return cls(features, arrays)
 
     def _check(self, table: pa.Table) -> None:
@@ -127,12 +125,11 @@ class Encoding:
 
     def _block(self, feature: Feature, table: pa.Table, trunk: Trunk | None) -> Array:
         if feature.role == "number":
-            values = numbers(table, feature.name)
-            return np.where(np.isfinite(values), values, np.nan)[:, None]
+            return numbers_of(table, feature)[:, None]
         if feature.role == "category":
-            return _codes(levels_of(table, feature.name), feature.levels)[:, None]
+            return _codes(strings_of(table, feature.name), feature.levels)[:, None]
         if feature.role == "time":
-            return _moment(times(table, feature.name), feature.first)
+            return _moment(times(table, feature.name, cast(Any, feature.style)), feature.first)
         embedded = _embed(table, feature.name, trunk) - self.arrays[f"text.{feature.name}.mean"]
         return cast(Array, embedded @ self.arrays[f"text.{feature.name}.components"].T)
 
@@ -172,9 +169,15 @@ def roles(table: pa.Table) -> dict[str, FeatureRole]:
     return found
 
 
-def levels_of(table: pa.Table, name: str) -> pa.ChunkedArray:
+def numbers_of(table: pa.Table, feature: Feature) -> Array:
+    """A number column as (n,) float64, NaN where a cell is missing, infinite or no number."""
+    return numbers(table, feature.name, cast(Any, feature.style))
+
+
+def strings_of(table: pa.Table, name: str) -> pa.ChunkedArray:
     """A category column as strings; `1.0` is the level `1`, as many programs write it once a cell is missing."""
-    return pc.replace_substring_regex(strings(table, name), r"^(-?\d+)\.0+$", r"\1")
+    trimmed = pc.utf8_trim_whitespace(strings(table, name))
+    return pc.replace_substring_regex(trimmed, r"^(-?\d+)\.0+$", r"\1")
 
 
 def text_of(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -184,16 +187,19 @@ def text_of(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 def _fit_feature(table: pa.Table, name: str, role: FeatureRole) -> Feature | None:
     if role == "category":
-        counts = pc.value_counts(levels_of(table, name))
+        counts = pc.value_counts(strings_of(table, name))
         seen = {one["values"]: one["counts"] for one in counts.to_pylist() if one["values"] is not None}
         rare = max(2, min(10, table.num_rows // 200))
         kept = sorted((level for level in seen if seen[level] >= rare), key=lambda level: (-seen[level], level))
-        return Feature(name, role, tuple(kept[:MOST_LEVELS])) if seen else None
+        return Feature(name, role, levels=tuple(kept[:MOST_LEVELS])) if seen else None
     if role == "time":
-        moments = times(table, name)
+        # Typed columns have no style: a text file that comes later is looked at by itself.
+        style = None if pa.types.is_temporal(table.schema.field(name).type) else time_style(table, name)
+        moments = times(table, name, style)
         known = moments[~np.isnat(moments)]
-        return Feature(name, role, first=_days(known.min(keepdims=True))[0]) if len(known) else None
-    return Feature(name, role)
+        return Feature(name, role, style, first=float(_days(known).min())) if len(known) else None
+    worded = role == "number" and pa.types.is_string(table.schema.field(name).type)
+    return Feature(name, role, number_style(table, name) if worded else None)
 
 
 def _codes(values: pa.ChunkedArray, levels: tuple[str, ...]) -> Array:

@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from metier.evaluate.metrics import log_probabilities
-from metier.tasks.contract import Examples, Metric, Target
+from metier.tasks.contract import Examples, Inputs, Metric, Target
 
 Array = np.ndarray
 Folds = list[tuple[Array, Array]]
+_CHUNK = 65_536
 _SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SHIFT_GAIN = 0.01  # under this, honest probabilities are worth more than the metric's gain
+
+
+def at_most(examples: Examples, most: int, seed: int) -> Examples:
+    """All examples, or a random `most` of them in the table's order."""
+    if len(examples) <= most:
+        return examples
+    return examples.take(np.sort(np.random.default_rng(seed).permutation(len(examples))[:most]))
+
+
+def in_pieces(function: Callable[[Any], Array], inputs: Inputs) -> Array:
+    """`function(inputs) -> outputs` over 65,536 rows at a time, so that encoded rows never fill the memory; float32."""
+    starts = range(0, max(len(inputs), 1), _CHUNK)
+    return np.concatenate([function(inputs.slice(start, _CHUNK)).astype(np.float32) for start in starts])
 
 
 def inner_folds(train: Examples, seed: int, most: int = 100_000) -> Folds:

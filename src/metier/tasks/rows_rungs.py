@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metier.errors import ExpertError
+from metier import files
+from metier.errors import ExpertError, ResourceError
 from metier.evaluate.metrics import log_probabilities
-from metier.tasks.contract import Inputs, Predictor, Target, Work
+from metier.tasks.contract import Examples, Inputs, Predictor, Target, Work
 from metier.tasks.rows_encoding import Encoding, fit_encoding, roles, text_of
 from metier.tasks.rows_folds import (
+    at_most,
     choose_shift,
+    in_pieces,
     inner_folds,
     log_shares,
     out_of_fold,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 Array = np.ndarray
 # Inverse penalties of logistic regression, and ridge penalties per row, strongest first.
 _CLASS_STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
+_MOST_ROWS = 300_000  # a weighted sum learns little more from the millionth row
 _RIDGE_STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
@@ -54,6 +58,7 @@ class Majority:
     """The commonest label; for a quantity the mean or the median, whichever the metric likes better."""
 
     name = "majority"
+    trains = False
     summary = "always the commonest label, or the average: what any model must beat"
 
     def estimate(self, work: Work) -> float:  # noqa: ARG002 - the contract's signature
@@ -91,12 +96,13 @@ class LinearPredictor:
 
     def outputs(self, inputs: Inputs) -> Array:
         """(n, k) log-probabilities or (n,) values."""
+        return in_pieces(self._outputs, inputs)
+
+    def _outputs(self, inputs: Inputs) -> Array:
         values = self.encoding.linear_matrix(inputs, self.trunk) @ self.coefficients.T + self.intercept
         if not len(self.present):
-            return np.asarray(values[:, 0], dtype=np.float32)
-        return shifted(widen(log_probabilities(values), self.present, self.prior), self.prior, self.shift).astype(
-            np.float32
-        )
+            return np.asarray(values[:, 0])
+        return shifted(widen(log_probabilities(values), self.present, self.prior), self.prior, self.shift)
 
     def save(self, folder: Path) -> None:
         """Write `predictor.json` and `predictor.safetensors`."""
@@ -110,23 +116,26 @@ class Linear:
     """Logistic or ridge regression on standardised numbers and one-hot levels, its penalty cross-validated."""
 
     name = "linear"
+    trains = False
     summary = "a weighted sum of the columns (logistic or ridge regression)"
 
     def estimate(self, work: Work) -> float:
         """Seconds, from rows, columns and the texts not embedded yet."""
         kinds = list(roles(work.train.inputs).values())
         passes = 1 if work.settings is not None else 1 + len(_CLASS_STRENGTHS)
-        work_units = len(work.train) * (20 * kinds.count("category") + len(kinds) + 800 * kinds.count("text"))
+        work_units = min(len(work.train), _MOST_ROWS) * (
+            20 * kinds.count("category") + len(kinds) + 800 * kinds.count("text")
+        )
         return 0.3 + 2e-7 * passes * work_units * work.train.target.width + text_seconds(work)
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Fit at the penalty that does best across folds of the training rows (or the one in `settings`)."""
-        train = work.train
+        train = at_most(work.train, _MOST_ROWS, work.plan.seed)
         encoding = fit_encoding(train.inputs, work.trunk)
         matrix = encoding.linear_matrix(train.inputs, work.trunk)
         classes = train.target.kind == "classes"
         prior = log_shares(train.targets, train.target.width) if classes else np.zeros(0)
-        settings = dict(work.settings) if work.settings is not None else _choose(work, matrix, prior)
+        settings = dict(work.settings) if work.settings is not None else _choose(work, train, matrix, prior)
         with work.progress.stage("linear model", 1, "fit") as stage:
             parts = _solve(matrix, train.targets, settings["strength"], classes, work.plan.seed)
             stage.advance()
@@ -140,9 +149,9 @@ class Linear:
         return LinearPredictor(encoding, trunk, *parts, record["shift"])
 
 
-def _choose(work: Work, matrix: Any, prior: Array) -> dict[str, Any]:
+def _choose(work: Work, train: Examples, matrix: Any, prior: Array) -> dict[str, Any]:
     """The penalty with the best out-of-fold score, then the shift the metric asks for."""
-    train, classes = work.train, work.train.target.kind == "classes"
+    classes, start = train.target.kind == "classes", time.monotonic()
     folds = inner_folds(train, work.plan.seed, most=30_000)
     best: tuple[float, float, Array, Array] | None = None
     strengths = _CLASS_STRENGTHS if classes else _RIDGE_STRENGTHS
@@ -161,6 +170,8 @@ def _choose(work: Work, matrix: Any, prior: Array) -> dict[str, Any]:
                 best = (found, strength, where, outputs)
             elif classes:
                 break  # the likelihood has one peak along the penalty
+            if work.seconds_left is not None and time.monotonic() - start > 0.3 * work.seconds_left:
+                break
     assert best is not None
     wanted = work.plan.training.class_weights
     shift = choose_shift(best[3], train.targets[best[2]], prior, work.metric, wanted) if classes else 0.0
@@ -204,13 +215,12 @@ def text_seconds(work: Work) -> float:
 
 def write_parts(folder: Path, record: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Write a predictor: `predictor.json`, and `predictor.safetensors` where there are arrays."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "predictor.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    files.write_json(folder / "predictor.json", record)
     if arrays:
         plain = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-        save_file(plain, folder / "predictor.safetensors")
+        files.write_bytes(folder / "predictor.safetensors", save(plain))
 
 
 def read_parts(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -220,15 +230,19 @@ def read_parts(folder: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
     weights = folder / "predictor.safetensors"
     try:
-        record = json.loads((folder / "predictor.json").read_text(encoding="utf-8"))
-        return record, load_file(weights) if weights.exists() else {}
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ExpertError(
-            "broken-expert",
-            "An expert's folder must hold the predictor.json and predictor.safetensors it was saved with.",
-            found=f"{folder}: {error}",
-            fix="Copy the whole folder again, or tune once more.",
-        ) from error
+        return files.read_json(folder / "predictor.json"), load_file(weights) if weights.exists() else {}
+    except (OSError, ValueError, ResourceError, SafetensorError) as error:
+        raise broken(folder, error) from error
+
+
+def broken(folder: Path, error: Exception) -> ExpertError:
+    """The error for a predictor's folder that does not hold what was saved."""
+    return ExpertError(
+        "broken-expert",
+        "An expert's folder must hold every file as it was saved.",
+        found=f"{folder}: {' '.join(str(error).split())}",
+        fix="Copy the whole folder again, or tune once more.",
+    )
 
 
 def encoding_arrays(arrays: dict[str, Array]) -> dict[str, Array]:

@@ -1,42 +1,29 @@
-"""The `trees` rung: gradient-boosted trees (LightGBM), stored as its own text format, never as a pickle."""
+"""The `trees` rung: gradient-boosted trees, stored as LightGBM's own text, never as a pickle."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
+import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metier.errors import ExpertError, ResourceError
-from metier.evaluate.metrics import log_probabilities
-from metier.tasks.contract import Inputs, Predictor, Target, Work
-from metier.tasks.rows_encoding import Encoding, Slot, fit_encoding, roles
-from metier.tasks.rows_folds import (
-    Folds,
-    choose_shift,
-    inner_folds,
-    log_shares,
-    score,
-    shifted,
-    widen,
-)
-from metier.tasks.rows_rungs import encoding_arrays, read_parts, text_seconds, write_parts
+from metier import files
+from metier.tasks.contract import Examples, Inputs, Predictor, Target, Work
+from metier.tasks.rows_boosting import Encoded, booster_outputs, candidates, cross_validate, fit, import_lightgbm
+from metier.tasks.rows_encoding import Encoding, fit_encoding, roles
+from metier.tasks.rows_folds import at_most, choose_shift, in_pieces, inner_folds, log_shares, score, shifted, widen
+from metier.tasks.rows_rungs import broken, encoding_arrays, read_parts, text_seconds, write_parts
 
 if TYPE_CHECKING:
     from metier.trunk.features import Trunk
 
 Array = np.ndarray
-_PATIENCE = 60
-# Leaves a tree and the share of the columns each tree sees, smallest first. Little data wants many weak, decorrelated
-# trees; interactions of a few columns want every column in every tree.
-_SMALL = ((4, 0.3), (8, 0.5), (16, 0.5))
-_MIDDLE = ((4, 0.3), (8, 0.5), (31, 0.7), (31, 1.0))
-_LARGE = ((8, 0.5), (31, 0.7), (31, 1.0), (127, 0.7))
+_MOST_ROWS = 1_000_000
+_END = "end of parameters"  # among the last lines of LightGBM's text
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class TreesPredictor:
 
     encoding: Encoding
     trunk: Trunk | None
-    text: str
+    text: str  # empty when only one class was seen
     present: Array  # (p,) class codes; empty for a quantity
     prior: Array  # (k,) log-shares; empty for a quantity
     shift: float
@@ -53,40 +40,35 @@ class TreesPredictor:
     @cached_property
     def booster(self) -> Any:
         """The trees, parsed when first needed."""
-        lightgbm = import_lightgbm()
-        try:
-            return lightgbm.Booster(model_str=self.text)
-        except lightgbm.basic.LightGBMError as error:
-            raise ExpertError(
-                "broken-expert",
-                "An expert's trees.txt must be the one it was saved with.",
-                found=str(error),
-                fix="Copy the whole folder again, or tune once more.",
-            ) from error
+        return import_lightgbm().Booster(model_str=self.text)
 
     def outputs(self, inputs: Inputs) -> Array:
         """(n, k) log-probabilities or (n,) values."""
+        return in_pieces(self._outputs, inputs)
+
+    def _outputs(self, inputs: Inputs) -> Array:
         matrix = self.encoding.tree_matrix(inputs, self.trunk)
+        if len(matrix) == 0:
+            return np.zeros((0, len(self.prior)) if len(self.prior) else 0)
         if not len(self.present):
-            return np.asarray(self.booster.predict(matrix), dtype=np.float32)
-        if len(self.present) == 1:
-            raw = np.zeros((len(matrix), 1))
-        else:
-            raw = _log_probabilities(self.booster.predict(matrix, raw_score=True))
-        return shifted(widen(raw, self.present, self.prior), self.prior, self.shift).astype(np.float32)
+            return booster_outputs(self.booster, matrix, 0)
+        one = len(self.present) == 1
+        known = np.zeros((len(matrix), 1)) if one else booster_outputs(self.booster, matrix, len(self.present))
+        return shifted(widen(known, self.present, self.prior), self.prior, self.shift)
 
     def save(self, folder: Path) -> None:
         """Write `predictor.json`, `predictor.safetensors` and `trees.txt`."""
         arrays = {f"encoding.{name}": value for name, value in self.encoding.arrays.items()}
         arrays |= {"present": self.present, "prior": self.prior}
         write_parts(folder, {"encoding": self.encoding.record(), "shift": self.shift}, arrays)
-        (folder / "trees.txt").write_text(self.text, encoding="utf-8")
+        files.write_text(folder / "trees.txt", self.text)
 
 
 class Trees:
     """Gradient-boosted trees (Friedman 2001; Ke et al. 2017); size and rounds chosen by cross-validation."""
 
     name = "trees"
+    trains = False
     summary = "many small decision trees, each correcting the others (gradient boosting)"
 
     def estimate(self, work: Work) -> float:
@@ -95,170 +77,68 @@ class Trees:
         slots = len(kinds) + 4 * kinds.count("time") + 31 * kinds.count("text")
         outputs = 1 if work.train.target.width <= 2 else work.train.target.width
         fits = 1 if work.settings is not None else 8 if len(work.train) <= 20_000 else 3
-        return 0.5 + fits * outputs * (0.2 + 2e-6 * len(work.train) * slots) + text_seconds(work)
+        rows = min(len(work.train), _MOST_ROWS)
+        return 0.5 + fits * outputs * (0.2 + 2e-6 * rows * slots) + text_seconds(work)
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Fit with the size and rounds that do best across folds of the training rows (or those in `settings`)."""
-        train = work.train
+        start, left = time.monotonic(), math.inf if work.seconds_left is None else work.seconds_left
+        train = at_most(work.train, _MOST_ROWS, work.plan.seed)
         encoding = fit_encoding(train.inputs, work.trunk)
-        matrix = encoding.tree_matrix(train.inputs, work.trunk)
         classes = train.target.kind == "classes"
         present, labels = (
             np.unique(train.targets, return_inverse=True) if classes else (np.zeros(0, int), train.targets)
         )
         prior = log_shares(train.targets, train.target.width) if classes else np.zeros(0)
-        settings = dict(work.settings) if work.settings is not None else {}
-        if not settings:
-            settings = _choose(work, matrix, encoding.slots, labels, present, prior)
-        text = ""
-        if len(present) != 1:
-            with work.progress.stage("trees", settings["rounds"], "trees") as stage:
-                booster = import_lightgbm().train(
-                    _parameters(settings, len(present), work.plan.seed, matrix.shape),
-                    _dataset(matrix, labels, encoding.slots),
-                    settings["rounds"],
-                    callbacks=[lambda _: stage.advance()],
-                )
-            text = booster.model_to_string()
-        return TreesPredictor(encoding, work.trunk, text, present, prior, settings["shift"]), settings
+        if len(present) == 1:
+            return TreesPredictor(encoding, work.trunk, "", present, prior, 0.0), dict(work.settings or {})
+        encoded = Encoded(encoding.tree_matrix(train.inputs, work.trunk), encoding.slots, labels, len(present))
+        settings = dict(work.settings or {}) or _choose(work, train, encoded, present, prior, start + 0.45 * left)
+        with work.progress.stage("trees", settings["rounds"], "trees") as stage:
+            booster = fit(encoded, settings, work.plan.seed, start + 0.9 * left, stage.advance)
+        settings["rounds"] = max(1, booster.current_iteration())
+        predictor = TreesPredictor(encoding, work.trunk, booster.model_to_string(), present, prior, settings["shift"])
+        return predictor, settings
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:  # noqa: ARG002 - the contract's signature
         """Read what `TreesPredictor.save` wrote."""
         record, arrays = read_parts(folder)
+        encoding = Encoding.of(record["encoding"], encoding_arrays(arrays))
         try:
             text = (folder / "trees.txt").read_text(encoding="utf-8")
-        except OSError as error:
-            raise ExpertError(
-                "broken-expert",
-                "An expert's folder must hold its trees.txt.",
-                found=str(error),
-                fix="Copy the whole folder again, or tune once more.",
-            ) from error
-        encoding = Encoding.of(record["encoding"], encoding_arrays(arrays))
+        except (OSError, UnicodeDecodeError) as error:
+            raise broken(folder, error) from error
+        # LightGBM can end the whole process over a torn text, so wholeness is asked before it reads.
+        if text and _END not in text:
+            raise broken(folder, ValueError("trees.txt is cut short"))
         return TreesPredictor(encoding, trunk, text, arrays["present"], arrays["prior"], record["shift"])
 
 
 def _choose(
-    work: Work, matrix: Array, slots: tuple[Slot, ...], labels: Array, present: Array, prior: Array
+    work: Work, train: Examples, encoded: Encoded, present: Array, prior: Array, deadline: float
 ) -> dict[str, Any]:
     """Try a few sizes, smallest first, by cross-validation with early stopping; keep the best."""
-    if len(present) == 1:
-        return {"leaves": 4, "columns": 1.0, "learning_rate": 0.05, "objective": "binary", "rounds": 1, "shift": 0.0}
-    train, start = work.train, time.monotonic()
     folds = inner_folds(train, work.plan.seed)
     sample = np.unique(np.concatenate([np.concatenate(pair) for pair in folds]))
     inside = [(np.searchsorted(sample, on), np.searchsorted(sample, compare)) for on, compare in folds]
-    data = _dataset(matrix[sample], labels[sample], slots)
+    part = encoded.take(sample)
+    truth = train.targets[np.concatenate([compare for _, compare in folds])]
+    data = part.dataset()
     best: tuple[float, dict[str, Any], Array] | None = None
-    tried = _candidates(len(train), len(present))
-    where = np.concatenate([compare for _, compare in inside])
-    truth = train.targets[sample][where]
+    tried = candidates(len(train), len(present))
     with work.progress.stage("trees: size", len(tried), "fits") as stage:
         for settings in tried:
-            if best is not None and settings["leaves"] is None:
+            if best is not None and time.monotonic() > deadline:
+                break
+            if best is not None and not settings["leaves"]:
                 settings = settings | {"leaves": best[1]["leaves"], "columns": best[1]["columns"]}
-            parameters = _parameters(settings, len(present), work.plan.seed, matrix[sample].shape)
-            rounds, raw = _cross_validate(
-                parameters, data, matrix[sample], inside, max(100, 4000 // max(1, len(present)))
-            )
-            outputs = widen(_log_probabilities(raw), present, prior) if len(present) else raw
+            rounds, outputs = cross_validate(part, data, settings, inside, work.plan.seed, deadline)
+            outputs = widen(outputs, present, prior) if len(present) else outputs
             found = score(outputs, truth, train.target, work.metric)
             stage.advance(1, score=found)
             if best is None or found > best[0]:
                 best = (found, settings | {"rounds": rounds}, outputs)
-            # The final fit costs about as much as one candidate: leave time for it.
-            spent = time.monotonic() - start
-            if work.seconds_left is not None and spent > 0.4 * work.seconds_left:
-                break
     assert best is not None
     wanted = work.plan.training.class_weights
     shift = choose_shift(best[2], truth, prior, work.metric, wanted) if len(present) else 0.0
     return best[1] | {"shift": shift}
-
-
-def _candidates(rows: int, classes: int) -> list[dict[str, Any]]:
-    """Sizes to try; `leaves` None repeats the best size so far with another objective."""
-    sizes = _SMALL if rows < 2_000 else _MIDDLE if rows < 20_000 else _LARGE
-    rate = 0.05 if rows < 20_000 else 0.1
-    objective = "regression" if classes == 0 else "binary" if classes == 2 else "multiclass"
-    common = {"learning_rate": rate, "objective": objective}
-    found: list[dict[str, Any]] = [{"leaves": leaves, "columns": columns} | common for leaves, columns in sizes]
-    if classes == 0:
-        found.append(common | {"leaves": None, "objective": "regression_l1"})
-    return found
-
-
-def _parameters(settings: dict[str, Any], classes: int, seed: int, shape: tuple[int, ...]) -> dict[str, Any]:
-    """LightGBM's parameters; leaf sizes shrink with the table so that a hundred rows can still be split."""
-    rows, columns = shape
-    weak = settings["leaves"] <= 16
-    chosen = {
-        "objective": settings["objective"],
-        "num_leaves": settings["leaves"],
-        "learning_rate": settings["learning_rate"],
-        "feature_fraction": min(1.0, max(settings["columns"], 2 / max(1, columns))),
-        "bagging_fraction": 0.7 if weak else 0.9,
-        "bagging_freq": 1,
-        "lambda_l2": 5.0 if weak else 1.0,
-        "min_data_in_leaf": int(np.clip(rows // 50, 3, 20)),
-        "min_data_per_group": int(np.clip(rows // 100, 5, 100)),
-        "seed": seed,
-    }
-    if classes > 2:
-        chosen["num_class"] = classes
-    return _COMMON | chosen
-
-
-_COMMON = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "feature_pre_filter": False}
-
-
-def _dataset(matrix: Array, labels: Array, slots: tuple[Slot, ...]) -> Any:
-    unordered = [index for index, slot in enumerate(slots) if not slot.ordered]
-    return import_lightgbm().Dataset(
-        matrix, labels, categorical_feature=unordered, params=dict(_COMMON), free_raw_data=False
-    )
-
-
-def _cross_validate(parameters: dict[str, Any], data: Any, matrix: Array, folds: Folds, most: int) -> tuple[int, Array]:
-    """The rounds with the best mean loss over the folds, and the raw out-of-fold outputs at that point."""
-    lightgbm = import_lightgbm()
-    found = lightgbm.cv(
-        parameters,
-        data,
-        most,
-        folds=folds,
-        stratified=False,
-        callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
-        return_cvbooster=True,
-    )
-    boosters = found["cvbooster"]
-    rounds = max(1, boosters.best_iteration)
-    raw = [
-        booster.predict(matrix[compare], raw_score=True, num_iteration=rounds)
-        for booster, (_, compare) in zip(boosters.boosters, folds, strict=True)
-    ]
-    return rounds, np.concatenate(raw)
-
-
-def _log_probabilities(raw: Array) -> Array:
-    """LightGBM's raw scores, (n,) log-odds or (n, k) logits -> log-probabilities (n, k)."""
-    return log_probabilities(np.stack([np.zeros_like(raw), raw], axis=1) if raw.ndim == 1 else raw)
-
-
-def import_lightgbm() -> Any:
-    """LightGBM; where the system has no OpenMP runtime, with the one torch brings. Raises ResourceError."""
-    try:
-        import lightgbm
-    except OSError as error:
-        torch = importlib.util.find_spec("torch")
-        bundled = Path(cast(str, torch.origin)).parent / "lib" / "libgomp.so.1" if torch and torch.origin else None
-        if bundled is None or not bundled.exists():
-            raise ResourceError(
-                "no-openmp",
-                "Boosted trees need the OpenMP runtime on this machine.",
-                found=str(error),
-                fix="Install it: apt-get install libgomp1 (Debian, Ubuntu), yum install libgomp, brew install libomp.",
-            ) from error
-        ctypes.CDLL(str(bundled), mode=ctypes.RTLD_GLOBAL)
-        import lightgbm
-    return lightgbm

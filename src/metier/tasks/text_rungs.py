@@ -96,9 +96,9 @@ class GenericRung:
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Embed the label names."""
-        from metier.tune.heads import Head
-
         import torch
+
+        from metier.tune.heads import Head
 
         names = name_features(work.trunk, work.train.target)
         # Cosines lie within a narrow band; 20 is the scale such encoders are trained with (Reimers & Gurevych 2019).
@@ -135,9 +135,7 @@ class FrozenRung:
             targets = np.concatenate([targets, np.arange(target.width)])
 
         def fit_one(l2: float, start: heads.Head | None) -> heads.Head:
-            return heads.fit(
-                features, targets, target.width, loss_of(work), l2=l2, start=start, seed=work.plan.seed
-            )
+            return heads.fit(features, targets, target.width, loss_of(work), l2=l2, start=start, seed=work.plan.seed)
 
         if work.settings is not None:
             l2 = float(work.settings["l2"])
@@ -194,7 +192,13 @@ def blended(main: Predictor, work: Work) -> tuple[Predictor, dict[str, float]]:
         return main, {}
     inputs = work.validation.inputs
     return blend.choose(
-        main, words, main.outputs(inputs), words.outputs(inputs), work.validation.targets, work.train.target, judge_of(work)
+        main,
+        words,
+        main.outputs(inputs),
+        words.outputs(inputs),
+        work.validation.targets,
+        work.train.target,
+        judge_of(work),
     )
 
 

@@ -7,6 +7,7 @@ below the first trained one run once; their states are read from disk in every e
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ ADAPTER = "adapter_model.safetensors"
 FULL = "model.safetensors"
 
 
-def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, base: Base, seed: int) -> Any:
+def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: int) -> Any:
     """Put PEFT's LoRA on every linear layer of the blocks from `first` on; returns the PeftModel.
 
     The seed is set before the adapter is made, or two runs of one seed would start apart.
@@ -50,9 +51,11 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, base: B
         lora_dropout=0.0,
         bias="none",
         task_type="FEATURE_EXTRACTION",
-        base_model_name_or_path=base.name,
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # PEFT asks transformers for a property by its old name.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        return get_peft_model(model, config)
 
 
 def open_blocks(model: nn.Module, first: int) -> nn.Module:
@@ -190,6 +193,16 @@ def save_adapter(peft_model: Any, folder: Path, base: Base) -> None:
     files.write_json(folder / "adapter_config.json", about)
     tensors = {k: v.contiguous().cpu() for k, v in get_peft_model_state_dict(peft_model).items()}
     files.write_bytes(folder / ADAPTER, save(tensors, {"format": "pt"}))
+
+
+def resume_weights(opened: Any, folder: Path) -> None:
+    """Put the weights of an adapter's or a full expert's folder into an opened model, to train them further."""
+    if (folder / FULL).is_file():
+        load_blocks(opened, folder)
+        return
+    from peft import set_peft_model_state_dict
+
+    set_peft_model_state_dict(opened, load_file(folder / ADAPTER))
 
 
 def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:

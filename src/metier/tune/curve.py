@@ -10,7 +10,6 @@ from metier.tasks.contract import Work
 from metier.tune.ladder import Climb, Course
 
 
-
 def learning_curve(course: Course, climb: Climb) -> dict[str, Any]:
     """Fit the dearest taken rung that trains no base weights on 10%, 25%, 50% and all of the training rows.
 
@@ -53,5 +52,3 @@ def learning_curve(course: Course, climb: Climb) -> dict[str, Any]:
         )
         points.append({"rows": size, **figures[course.metric.name].as_json()})
     return {"rung": rung.name, "metric": course.metric.name, "points": points}
-
-

@@ -48,7 +48,14 @@ class Head:
 
 
 def fit(
-    features: np.ndarray, targets: np.ndarray, width: int, loss: Loss, *, l2: float, start: Head | None = None, seed: int
+    features: np.ndarray,
+    targets: np.ndarray,
+    width: int,
+    loss: Loss,
+    *,
+    l2: float,
+    start: Head | None = None,
+    seed: int,
 ) -> Head:
     """Minimise `loss` + l2 * |weight|^2 over a linear head; features (n, d), targets (n,).
 

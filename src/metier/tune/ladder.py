@@ -156,7 +156,7 @@ def finish(course: Course, climb: Climb, examples: Examples, rows: Array) -> Fin
         trunk=course.trunk,
         metric=course.metric,
         folder=folder,
-        earlier={},
+        earlier=climb.predictors if climb.folds == 1 else {},
         progress=course.progress,
         settings=chosen.settings,
     )
@@ -174,7 +174,9 @@ def baseline(climb: Climb) -> tuple[str, Predictor, Array]:
     return step.name, climb.predictors[step.name], step.outputs
 
 
-def pays(metric: Metric, target: Target, truth: Array, a: Array, b: Array, *, level: float, seed: int) -> tuple[Gain, bool, str]:
+def pays(
+    metric: Metric, target: Target, truth: Array, a: Array, b: Array, *, level: float, seed: int
+) -> tuple[Gain, bool, str]:
     """The stop rule: the gain of b's outputs over a's, whether it is proof enough to climb, and why, in words."""
     gain = paired_gain(metric, truth, a, b, level=level, seed=seed)
     told = f"{metric.name} {_points(gain.points)} ({_points(gain.low)} to {_points(gain.high)})"
@@ -185,9 +187,13 @@ def pays(metric: Metric, target: Target, truth: Array, a: Array, b: Array, *, le
         honest_a, honest_b = (target.calibrated(side, target.calibrate(side, truth)) for side in (a, b))
         finer = paired_gain(fine, truth, honest_a, honest_b, level=level, seed=seed)
         if finer.low > 0:
-            return gain, True, (
-                f"{told}: within chance on these rows, but its log loss is better beyond chance, "
-                f"by {finer.points:.4f} ({finer.low:.4f} to {finer.high:.4f})"
+            return (
+                gain,
+                True,
+                (
+                    f"{told}: within chance on these rows, but its log loss is better beyond chance, "
+                    f"by {finer.points:.4f} ({finer.low:.4f} to {finer.high:.4f})"
+                ),
             )
     return gain, False, f"{told}: " + ("worse" if gain.high < 0 else "no more than chance")
 
@@ -260,7 +266,9 @@ def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, force
         course.metric, target, truth, here.outputs, step.outputs, level=ladder.level, seed=course.plan.seed
     )
     if forced:
-        return replace(step, gain=gain, over=here.name, taken=True, reason=f"asked for with --rung; over {here.name}, {why}")
+        return replace(
+            step, gain=gain, over=here.name, taken=True, reason=f"asked for with --rung; over {here.name}, {why}"
+        )
     return replace(step, gain=gain, over=here.name, taken=proven, reason=f"over {here.name}, {why}")
 
 
@@ -337,7 +345,9 @@ def _agreed(settings: list[dict[str, Any]]) -> dict[str, Any]:
     """One fold's settings stand for all: those of the fold whose choices are the middle ones."""
     if len(settings) == 1:
         return settings[0]
-    keys = [key for key, value in settings[0].items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    keys = [
+        key for key, value in settings[0].items() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
     if not keys:
         return settings[0]
     table = np.array([[float(found.get(key) or 0) for key in keys] for found in settings])
@@ -363,7 +373,9 @@ def _joined(parts: list[Examples]) -> Examples:
 def _chunks(inputs: list[Any]) -> Any:
     import pyarrow as pa
 
-    return pa.chunked_array([chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])])
+    return pa.chunked_array(
+        [chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])]
+    )
 
 
 def _stratified_folds(examples: Examples, seed: int) -> Array:

@@ -24,6 +24,9 @@ _HEAD_RATE = 1e-3
 _STEP_COST = {"adapter": 3.0, "full": 3.6}
 _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
+_SETTINGS = "settings.json"
+_LAST_PASS = 0.3
+_DEFAULT_HEAD = {"l2": 1e-5, "label_names": False, "blend": {}}
 
 
 @dataclass(frozen=True)
@@ -41,19 +44,12 @@ class TunedRung:
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Train from the frozen rung's head; choose the best step and the scale on validation."""
-        head_work = work if work.settings is None else replace(work, settings=work.settings["head"])
-        start = work.earlier.get("frozen")
-        head_settings = work.settings["head"] if work.settings else {}
-        if start is None:
-            start, head_settings = FrozenRung().fit(head_work)
-        settings = work.settings or self._settings(work)
-        settings = {**settings, "head": settings.get("head") or head_settings}
         weights = work.folder / _WEIGHTS
-        if not (weights / "head.safetensors").is_file():
-            settings |= self._train(work, start.head, settings, weights)  # type: ignore[attr-defined]
-            files.write_json(weights / "settings.json", settings)
-        else:
-            settings = files.read_json(weights / "settings.json")
+        if not (weights / _SETTINGS).is_file():
+            start, settings = self._start(work)
+            settings |= self._train(work, start, settings, weights)
+            files.write_json(weights / _SETTINGS, settings)
+        settings = files.read_json(weights / _SETTINGS)
         predictor, settings["blend"] = blended(self._open(weights, work.trunk), work)
         return predictor, settings
 
@@ -70,6 +66,27 @@ class TunedRung:
         return TunedPredictor(trunk.with_model(put(model, folder)), Head.load(folder / "head.safetensors"), folder)
 
     # -------------------------------------------------------------------------------------------------- choices
+
+    def _start(self, work: Work) -> tuple[Any, dict[str, Any]]:
+        """The predictor that training starts from, and its settings.
+
+        That is the frozen rung, or, in the last fit on all rows, this very rung as the climb left it: the rows that
+        were held out are then learnt in one more pass at a lower rate, at a fraction of the cost of a new training.
+        """
+        if work.settings is None:
+            frozen = work.earlier.get("frozen")
+            head = {}
+            if frozen is None:
+                frozen, head = FrozenRung().fit(work)
+            return frozen, {**self._settings(work), "head": head}
+        here = work.earlier.get(self.name)
+        if here is None:
+            frozen, _ = FrozenRung().fit(
+                replace(work, settings={"rows": len(work.train), **_DEFAULT_HEAD, **work.settings["head"]})
+            )
+            return frozen, dict(work.settings)
+        rate = work.settings["learning_rate"] * _LAST_PASS
+        return here, {**work.settings, "epochs": 1, "learning_rate": rate, "scale": 1.0}
 
     def _settings(self, work: Work) -> dict[str, Any]:
         """How many layers and epochs: the most that the time allows, from the best choice down."""
@@ -105,22 +122,25 @@ class TunedRung:
 
     # ------------------------------------------------------------------------------------------------- training
 
-    def _train(self, work: Work, head: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:
-        from metier.tune import adapters, loop
+    def _train(self, work: Work, start: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:
         from metier.trunk.encoder import Encoder
+        from metier.tune import adapters, loop
 
         base, training = work.trunk.base, work.plan.training
         first = base.layers - settings["layers"]
         model = copy.deepcopy(work.trunk.model)
         if self.name == "adapter":
             opened = adapters.open_adapter(
-                model, first, rank=settings["rank"], alpha=settings["alpha"], base=base, seed=work.plan.seed
+                model, first, rank=settings["rank"], alpha=settings["alpha"], seed=work.plan.seed
             )
         else:
             opened = adapters.open_blocks(model, first)
-        learner = adapters.Learner(Encoder(model, first, base.pooling), head, training.dropout)
+        begun = getattr(getattr(start, "main", start), "folder", None)
+        if begun is not None:
+            adapters.resume_weights(opened, begun)
+        learner = adapters.Learner(Encoder(model, first, base.pooling), start.head, training.dropout)
         pupil = self._pupil(work, learner, first)
-        start = adapters.snapshot(learner)
+        before = adapters.snapshot(learner)
         course = loop.Course(
             epochs=settings["epochs"],
             learning_rate=settings["learning_rate"],
@@ -134,8 +154,8 @@ class TunedRung:
         )
         standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
         learner = pupil.module.cpu()  # type: ignore[assignment]
-        dial = adapters.Dial(learner, start)
-        scale = _choose_scale(work, dial, pupil) if work.settings is None else work.settings["scale"]
+        dial = adapters.Dial(learner, before)
+        scale = _choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
         dial.turn(scale)
         with files.write_folder(weights, marker=None) as folder:
             if self.name == "adapter":
@@ -164,10 +184,10 @@ class TunedRung:
         from metier.tune import adapters
 
         base, training, target = work.trunk.base, work.plan.training, work.train.target
-        tokens, words, below = _read(work, learner, first, work.train.inputs, "train")
+        tokens, words, below = _read(work, first, work.train.inputs, "train")
         held_out = None
         if work.validation is not None and work.settings is None:
-            held_out = adapters.HeldOut(*_read(work, learner, first, work.validation.inputs, "held-out"), target.width)
+            held_out = adapters.HeldOut(*_read(work, first, work.validation.inputs, "held-out"), target.width)
         judge = judge_of(work) if held_out else None
         return adapters.TextPupil(
             module=learner,
@@ -203,7 +223,7 @@ class TunedPredictor:
     def save(self, folder: Path) -> None:
         """Copy the weights' folder: PEFT's adapter layout (or all weights) and the head."""
         for path in self.folder.iterdir():
-            if path.name != "settings.json":
+            if path.name != _SETTINGS:
                 shutil.copyfile(path, folder / path.name)
 
 
@@ -211,7 +231,7 @@ ADAPTER = TunedRung("adapter", "LoRA on all linear layers of the base's blocks, 
 FULL = TunedRung("full", "all weights of the base's blocks, from the frozen head")
 
 
-def _read(work: Work, learner: Any, first: int, inputs: Inputs, name: str) -> tuple[Any, Array, Any]:
+def _read(work: Work, first: int, inputs: Inputs, name: str) -> tuple[Any, Array, Any]:
     """Tokens, words halves and (where lower blocks stay frozen and the disk budget allows) the states below."""
     from metier.trunk.encoder import states_below
 

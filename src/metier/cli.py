@@ -1,0 +1,106 @@
+"""The command line: each command asks a verb of metier and shows its answer. `metier COMMAND --help` tells the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from metier import __version__
+from metier.cli_options import Screen, choices, common, given
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="metier")
+def main() -> None:
+    """Turn a general pre-trained model into an expert of one trade, with the evidence that it is one."""
+
+
+@main.command()
+@choices("ladder", "")
+@common
+def demo(screen: Screen, workspace: str | None, **options: Any) -> None:
+    """The whole way on the bundled help-desk tickets, offline."""
+    from metier import cli_answers, lifecycle
+
+    tuned, spoken = lifecycle.demo(workspace=workspace, progress=screen.progress, **given(options))
+    screen.show({**tuned.figures, "predictions": spoken}, lambda: cli_answers.demo(tuned, spoken))
+
+
+@main.command()
+@click.argument("data")
+@choices("data", "base")
+@common
+def inspect(screen: Screen, workspace: str | None, data: str, **options: Any) -> None:
+    """What is in DATA, what task it looks like, and what will hurt."""
+    from metier import cli_answers, lifecycle
+
+    found = lifecycle.inspect(data, workspace=workspace, **given(options))
+    screen.show(found, lambda: cli_answers.inspected(found))
+
+
+@main.command()
+@click.argument("data")
+@click.option("-o", "--output", metavar="DIR", help="Leave the expert's folder here too.")
+@choices("data", "base", "ladder", "training", "adapter", "answer", "")
+@common
+def tune(screen: Screen, workspace: str | None, data: str, output: str | None, **options: Any) -> None:
+    """Tune an expert on the labelled rows of DATA, climbing only while it pays."""
+    from metier import cli_answers, lifecycle
+
+    tuned = lifecycle.tune(data, output=output, workspace=workspace, progress=screen.progress, **given(options))
+    screen.show(tuned.figures, lambda: cli_answers.tuned(tuned))
+
+
+@main.command()
+@click.argument("expert")
+@click.argument("data")
+@common
+def evaluate(screen: Screen, workspace: str | None, expert: str, data: str) -> None:
+    """How good EXPERT is on the labelled rows of DATA, beside its own generic base."""
+    from metier import cli_answers, lifecycle
+
+    found = lifecycle.evaluate(expert, data, workspace=workspace, progress=screen.progress)
+    screen.show(found.as_json(), lambda: cli_answers.evaluated(found))
+
+
+@main.command()
+@click.argument("expert")
+@click.argument("data")
+@click.option("-o", "--output", metavar="FILE", help="Write a table here (.csv, .tsv, .jsonl, .parquet).")
+@common
+def predict(screen: Screen, workspace: str | None, expert: str, data: str, output: str | None) -> None:
+    """Answer the rows of DATA with EXPERT; `-` reads texts or JSON lines from stdin."""
+    from metier import cli_answers
+
+    found = cli_answers.predict(expert, data, output, workspace, screen.progress)
+    if output is not None:
+        screen.show(found, lambda: click.echo(f"{found['rows']} rows written to {output}"))
+
+
+@main.command()
+@click.argument("run")
+@click.option("--base", help="Compare the base in this folder with the recorded one, too.")
+@click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
+@common
+def verify(screen: Screen, workspace: str | None, run: str, base: str | None, root: str | None) -> None:
+    """Recompute the hashes of RUN (or of an expert's folder) and name the first thing that differs."""
+    from metier import cli_answers
+    from metier.govern import record
+
+    verdict = record.verify(run, base=base, root=root)
+    answer = {"ok": verdict.ok, "problem": verdict.problem, "record": verdict.first, "notes": list(verdict.notes)}
+    screen.show(answer, lambda: cli_answers.verified(verdict))
+    raise SystemExit(0 if verdict.ok else 1)
+
+
+@main.command()
+@common
+def doctor(screen: Screen, workspace: str | None) -> None:
+    """What this machine can do, and what is missing."""
+    from metier import doctor as doctors
+    from metier import terminal
+    from metier.workspace import Workspace
+
+    found = doctors.examine(Workspace.find(workspace).root)
+    screen.show(found, lambda: terminal.table(*doctors.as_table(found)))

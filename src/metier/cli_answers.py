@@ -1,0 +1,215 @@
+"""How answers look to a person in a terminal, and how predictions are written to files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from metier import files, lifecycle
+from metier.data.dataset import Dataset
+from metier.errors import UsageError
+from metier.evaluate.evaluation import Evaluation
+from metier.expert import Expert, Prediction
+from metier.govern.record import Verdict
+from metier.lifecycle import Tuned
+from metier.progress import Progress
+from metier.terminal import duration, table
+
+_LINES = 512
+
+
+def tuned(outcome: Tuned) -> None:
+    """The ladder, the figures, and where everything lies."""
+    figures = outcome.figures
+    metric = figures["metric"]
+    rows = [
+        [
+            ("> " if step["name"] == figures["chosen"] else "  ") + step["name"],
+            _figure(step["validation"].get(metric)),
+            _gain(step["gain"]),
+            duration(step["seconds"]) if step["validation"] else "",
+            step["reason"],
+        ]
+        for step in figures["rungs"]
+    ]
+    table(f"The ladder, on {metric} of held-out rows", ["rung", metric, "gain", "time", "why"], rows)
+    for part in ("validation", "test"):
+        if figures[part]:
+            found = figures[part][metric]
+            click.echo(f"{part}: {metric} {_interval(found)}")
+    click.echo(f"expert: {outcome.expert}\nreport: {outcome.report}\nrun:    {outcome.run}")
+
+
+def demo(outcome: Tuned, spoken: list[dict[str, Any]]) -> None:
+    """What `tuned` says, and three predictions."""
+    tuned(outcome)
+    for answer in spoken:
+        click.echo(f"  {answer['text']!r} -> {answer['prediction']} ({answer['confidence']:.0%} sure)")
+
+
+def inspected(found: Mapping[str, Any]) -> None:
+    """Columns, labels, token lengths and problems."""
+    columns = [[c["name"], c["role"], c["missing"], c["distinct"], c["reason"]] for c in found["columns"]]
+    table(f"{found['rows']} rows; task: {found['task']}", ["column", "role", "missing", "distinct", "why"], columns)
+    if found.get("labels"):
+        most = max(label["rows"] for label in found["labels"])
+        bars = [[x["label"], x["rows"], "█" * max(1, round(30 * x["rows"] / most))] for x in found["labels"][:30]]
+        table(f"labels of {found['target']}", ["label", "rows", ""], bars)
+    tokens = found.get("tokens")
+    if tokens:
+        most = max((part["rows"] for part in tokens["histogram"]), default=1) or 1
+        bars = [[_span(x), x["rows"], "█" * round(30 * x["rows"] / most)] for x in tokens["histogram"]]
+        cut = f"{tokens['truncated']} texts are longer than the base reads ({tokens['limit']} tokens) and will be cut"
+        table(f"length in tokens; {cut}", ["tokens", "rows", ""], bars)
+    if found["problems"]:
+        rows = [[p["severity"], p["rows"], p["detail"], p["fix"]] for p in found["problems"]]
+        table("what will hurt", ["", "rows", "what", "what to do"], rows)
+
+
+def evaluated(found: Evaluation) -> None:
+    """Each figure beside the generic base's."""
+    rows = [
+        [name, _interval(interval.as_json()), _interval(found.generic[name].as_json())]
+        for name, interval in found.metrics.items()
+    ]
+    table(f"{found.rows} rows", ["metric", "expert", "generic base"], rows)
+    gain = found.gain
+    sure = "beyond chance" if gain.low > 0 else "not beyond chance"
+    click.echo(
+        f"gain in {found.metric.name} over the generic base: {gain.points:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {sure}"
+    )
+
+
+def verified(verdict: Verdict) -> None:
+    """Whole or not, and what differs."""
+    click.echo(
+        f"verified: {verdict.checked} files are what was recorded" if verdict.ok else f"differs: {verdict.problem}"
+    )
+    for note in verdict.notes:
+        click.echo(f"note: {note}")
+
+
+def predict(folder: str, data: str, output: str | None, workspace: str | None, progress: Progress) -> dict[str, Any]:
+    """Answer a file's rows or stdin's lines, into a table or as JSON lines on stdout."""
+    pieces = (
+        _from_stdin(folder, progress)
+        if data == "-"
+        else lifecycle.predict(folder, data, workspace=workspace, progress=progress)
+    )
+    rows = 0
+    if output is None:
+        for _, answers in pieces:
+            for answer in answers:
+                click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
+            sys.stdout.flush()
+            rows += len(answers)
+        return {"rows": rows}
+    return {"rows": _write(Path(output), pieces), "output": output}
+
+
+def _from_stdin(folder: str, progress: Progress) -> Iterator[tuple[Dataset, list[Prediction]]]:
+    expert = Expert.load(folder, progress=progress)
+    lines = (line.rstrip("\r\n") for line in click.get_text_stream("stdin"))
+    for some in iter(lambda: list(islice(lines, _LINES)), []):
+        dataset = expert.dataset(_rows(some))
+        for answers in expert.predicted(dataset):
+            yield dataset, answers
+
+
+def _rows(lines: list[str]) -> list[Any]:
+    if not lines[0].lstrip().startswith("{"):
+        return lines
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise UsageError(
+                "bad-json-line",
+                "Where the first line is a JSON object every line must be one.",
+                found=f"line {number}: {line[:60]!r}",
+                fix="Correct it, or give plain texts, one a line.",
+            ) from error
+    return rows
+
+
+def _write(path: Path, pieces: Iterable[tuple[Dataset, list[Prediction]]]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".tsv", ".jsonl", ".parquet"):
+        raise UsageError(
+            "unknown-output",
+            "The output's ending says its form.",
+            found=path.name,
+            fix="End it in .csv, .tsv, .jsonl or .parquet.",
+        )
+    rows, writer = 0, None
+    with files.open_new(path, durable=False) as file:
+        for dataset, answers in pieces:
+            piece = _with_answers(dataset.table, answers)
+            if kind == ".parquet":
+                writer = writer or pq.ParquetWriter(file, piece.schema)
+                writer.write_table(piece)
+            else:
+                file.write(_as_text(piece, kind, first=rows == 0).encode("utf-8", "backslashreplace"))
+            rows += len(answers)
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _with_answers(rows: Any, answers: list[Prediction]) -> Any:
+    import pyarrow as pa
+
+    added = (
+        {name: [answer.as_json().get(name) for answer in answers] for name in answers[0].as_json()} if answers else {}
+    )
+    for name, values in added.items():
+        taken = name if name not in rows.column_names else f"metier_{name}"
+        rows = rows.append_column(taken, pa.array(values))
+    return rows
+
+
+def _as_text(piece: Any, kind: str, *, first: bool) -> str:
+    import csv
+    import io
+
+    out: TextIO = io.StringIO()
+    records = piece.to_pylist()
+    if kind == ".jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in records)
+    writer = csv.writer(out, delimiter="\t" if kind == ".tsv" else ",", lineterminator="\n")
+    if first:
+        writer.writerow(piece.column_names)
+    writer.writerows(["" if value is None else value for value in row.values()] for row in records)
+    return out.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _gain(gain: Mapping[str, Any] | None) -> str:
+    if not gain or gain["points"] is None:
+        return ""
+    return f"{gain['points']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return "not defined here"
+    if found["low"] is None:
+        return f"{found['value']:.4f}"
+    return f"{found['value']:.4f} ({found['low']:.4f} to {found['high']:.4f})"
+
+
+def _span(part: Mapping[str, Any]) -> str:
+    return f"{part['from']}-{part['to']}" if "from" in part else str(part.get("tokens", part.get("label", "")))

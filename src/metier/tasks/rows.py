@@ -1,0 +1,191 @@
+"""Rows of a table in: numbers, categories, moments and texts side by side, with a class or a quantity as the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from metier.data.dataset import Dataset, Problem, Schema
+from metier.errors import DataError
+from metier.plan import Plan
+from metier.tasks import targets
+from metier.tasks.contract import Array, Examples, Inputs, Recognition, Rung, Target
+from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, numbers_of, roles, strings_of
+
+_LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
+_LONGEST_SHOWN = 300
+_BETWEEN = " · "
+
+
+class Rows:
+    """Any mixture of columns, each read by its role; texts come in through the trunk."""
+
+    name = "rows"
+    summary = "rows of a table, each with a label or a number"
+
+    def recognises(self, schema: Schema) -> Recognition:
+        """Sure where numbers, categories and times dominate; unsure beside a column of long texts."""
+        structured = len(schema.named("number", "category", "time"))
+        texts = [schema.column(name) for name in schema.named("text")]
+        if not structured:
+            return Recognition(0.0, "no column of numbers, categories or times")
+        why = f"{structured} {'column' if structured == 1 else 'columns'} of numbers, categories or times"
+        if not texts:
+            return Recognition(0.8, why)
+        lengths = [float(np.mean([len(example) for example in column.examples or ("",)])) for column in texts]
+        named = any(column.reason.startswith("named") for column in texts)
+        if structured >= 3 and not named and max(lengths) < _LONG_TEXT:
+            return Recognition(0.8, f"{why} and only short texts")
+        return Recognition(0.3, f"{why} beside text in {', '.join(column.name for column in texts)}")
+
+    def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002 - the contract's signature
+        """The columns of numbers, categories, times and texts."""
+        return schema.named(*FEATURE_ROLES)
+
+    def prepare(self, dataset: Dataset, plan: Plan, target: Target | None = None) -> Examples:
+        """Lay out the feature columns; set rows aside that have no target, or no value in any column.
+
+        The inputs are a pyarrow table whose fields carry their `role` as metadata; cells stay as they stood in the
+        file. Raises DataError where there is no feature column, or where an expert's columns are missing.
+        """
+        features = _features(dataset, self.reads(dataset.schema, plan))
+        kind = target.kind if target is not None else targets.suggested(dataset.schema) if dataset.schema.target else ""
+        labels = targets.read(dataset, plan, kind, target)
+        aside = {"no value in any column": np.flatnonzero(_all_null(features))}
+        if labels.known:
+            aside["missing target"] = np.setdiff1d(np.flatnonzero(labels.missing), aside["no value in any column"])
+        aside = {reason: found for reason, found in aside.items() if len(found)}
+        keep = np.ones(len(dataset), bool)
+        for found in aside.values():
+            keep[found] = False
+        if not keep.any() and target is None:
+            raise DataError(
+                "nothing-left",
+                "At least one row must have a target and a value in some column.",
+                found=", ".join(f"{len(found)} rows with {reason}" for reason, found in aside.items()) or "no rows",
+                fix="Check the file and --target.",
+            )
+        rows = np.flatnonzero(keep)
+        return Examples(
+            inputs=features if len(rows) == len(keep) else features.take(pa.array(rows)),
+            targets=labels.codes[rows],
+            target=labels.target,
+            rows=rows,
+            groups=targets.groups(dataset, plan, rows),
+            assigned=targets.assigned(dataset, rows),
+            set_aside=aside,
+            problems=tuple(
+                Problem("set-aside", "warning", f"{len(found)} rows set aside: {reason}", len(found))
+                for reason, found in aside.items()
+            ),
+        )
+
+    def rungs(self, target: Target) -> tuple[Rung, ...]:  # noqa: ARG002 - the same ladder for either target
+        """majority, linear, trees."""
+        from metier.tasks.rows_rungs import Linear, Majority
+        from metier.tasks.rows_trees import Trees
+
+        return Majority(), Linear(), Trees()
+
+    def render(self, inputs: Inputs, position: int) -> str:
+        """`column: value · column: value`, columns without a value left out."""
+        return _BETWEEN.join(_pieces(inputs, position))
+
+    def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
+        """One (start, end) a column shown, in the text `render` gives."""
+        spans, start = [], 0
+        for piece in _pieces(inputs, position):
+            spans.append((start, start + len(piece)))
+            start += len(piece) + len(_BETWEEN)
+        return spans
+
+    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
+        """What goes wrong in tables: measuring noise, columns that stop arriving, categories nobody has seen."""
+        return {"noisy numbers": _noise, "missing columns": _missing_columns, "unseen categories": _unseen}
+
+
+def _features(dataset: Dataset, names: tuple[str, ...]) -> pa.Table:
+    """The feature columns with their roles in the fields' metadata; every kind of string as plain strings."""
+    absent = [name for name in names if name not in dataset.table.column_names]
+    if absent or not names:
+        raise DataError(
+            "missing-columns" if absent else "no-columns",
+            f"The table must have the columns {', '.join(absent)}."
+            if absent
+            else "The kind rows reads at least one column of numbers, categories, times or text beside the target.",
+            found=f"columns {', '.join(dataset.table.column_names)}",
+            fix="Rename or add them; empty cells are allowed." if absent else "Add columns, or choose another --kind.",
+        )
+    fields, columns = [], []
+    for name in names:
+        column = dataset.table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+            column = column.cast(pa.string())
+        columns.append(column)
+        fields.append(pa.field(name, column.type, metadata={"role": dataset.schema.column(name).role}))
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def _all_null(table: pa.Table) -> Array:
+    """(n,) whether every cell of the row is missing."""
+    empty = np.ones(table.num_rows, bool)
+    for column in table.columns:
+        empty &= np.asarray(pc.is_null(column, nan_is_null=True).to_numpy(), bool)
+    return empty
+
+
+def _pieces(inputs: pa.Table, position: int) -> Iterator[str]:
+    for name, column in zip(inputs.column_names, inputs.columns, strict=True):
+        value: Any = column[position].as_py()
+        if value is None or value != value:
+            continue
+        text = " ".join((f"{value:g}" if isinstance(value, float) else str(value)).split())
+        yield f"{name}: {text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + '…'}"
+
+
+def _replaced(inputs: pa.Table, changed: dict[str, pa.Array]) -> pa.Table:
+    """The table with some columns replaced, their roles kept."""
+    for name, values in changed.items():
+        index = inputs.column_names.index(name)
+        inputs = inputs.set_column(index, inputs.schema.field(index).with_type(values.type), values)
+    return inputs
+
+
+def _noise(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
+    """Normal noise on every number, `severity` of the column's standard deviation wide."""
+    changed: dict[str, pa.Array] = {}
+    for name, role in roles(inputs).items():
+        if role == "number":
+            values = numbers_of(inputs, Feature(name, role))
+            known = np.isfinite(values)
+            spread = float(values[known].std()) if known.any() else 0.0
+            noisy = values + rng.normal(0.0, 1.0, len(values)) * severity * spread
+            changed[name] = pa.array(noisy, pa.float64(), mask=~known)
+    return _replaced(inputs, changed)
+
+
+def _missing_columns(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
+    """A share `severity` of the columns, at least one, without any value."""
+    names = list(roles(inputs))
+    count = min(len(names), max(1, round(severity * len(names)))) if severity > 0 else 0
+    lost = rng.permutation(len(names))[:count]
+    return _replaced(inputs, {names[i]: pa.nulls(len(inputs), inputs.schema.field(names[i]).type) for i in lost})
+
+
+def _unseen(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
+    """A share `severity` of the categories' cells says something never seen before."""
+    changed: dict[str, pa.Array] = {}
+    for name, role in roles(inputs).items():
+        if role == "category":
+            touched = pa.array(rng.random(len(inputs)) < severity)
+            changed[name] = pc.if_else(touched, "never seen before", strings_of(inputs, name)).combine_chunks()
+    return _replaced(inputs, changed)
+
+
+ROWS = Rows()
