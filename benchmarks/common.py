@@ -113,7 +113,7 @@ def metier(*words: str | Path) -> tuple[dict[str, Any], Run]:
     try:
         answer = json.loads(run.stdout)
     except json.JSONDecodeError:
-        answer = {"error": {"code": "no-json", "problem": run.stderr[-2000:], "found": run.stdout[-500:], "fix": ""}}
+        answer = {"error": {"code": "no-json", "problem": run.stderr[-600:], "found": run.stdout[-500:], "fix": ""}}
     return answer, run
 
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,6 +211,17 @@ def test_a_reader_always_finds_a_whole_folder_while_it_is_replaced(tmp_path: Pat
     assert missing == 0
 
 
+def test_where_two_names_cannot_be_swapped_at_once_the_old_folder_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    for turn in ("old", "new"):
+        with files.write_folder(tmp_path / "expert") as building:
+            files.write_text(building / "manifest.json", turn)
+    assert (tmp_path / "expert" / "manifest.json").read_text() == "new"
+    assert temporaries(tmp_path) == []
+
+
 def test_errors_of_other_files_in_the_block_are_not_blamed_on_the_target(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), files.write_folder(tmp_path / "out"):
         (tmp_path / "elsewhere").read_text()
@@ -248,23 +260,45 @@ FULL_DISK = """
     """
 
 
-def test_a_full_disk_is_named_with_what_is_needed_and_free_and_nothing_is_lost(tmp_path: Path) -> None:
-    # A real disk of one mebibyte, seen by that one process only.
+def on_a_disk_of_its_own(code: str, folder: Path) -> dict[str, Any]:
+    """Run code in a process that sees a real disk of one mebibyte at `folder`; nobody else does."""
     if shutil.which("unshare") is None:
         pytest.skip("needs util-linux's unshare")
     script = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
-    unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(tmp_path)]
-    done = subprocess.run([*unshare, *python(FULL_DISK, tmp_path)], capture_output=True, text=True, check=False)
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(folder)]
+    done = subprocess.run([*unshare, *python(code, folder)], capture_output=True, text=True, check=False)
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"this machine lets nobody mount: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_full_disk_is_named_with_what_is_needed_and_free_and_nothing_is_lost(tmp_path: Path) -> None:
+    found = on_a_disk_of_its_own(FULL_DISK, tmp_path)
     assert [code for code, _ in found["answers"]] == ["disk-full"] * 3
     assert "1.9 MiB needed" in found["answers"][0][1]
     assert "KiB free" in found["answers"][0][1]
     assert str(tmp_path) in found["answers"][0][1]
     assert found["left"] == ["small"]
     assert found["small"] == "old"
+
+
+def test_a_folder_that_is_a_volume_of_its_own_is_filled_and_replaced(tmp_path: Path) -> None:
+    code = """
+        import json, sys
+        from pathlib import Path
+        from metier import files
+        root, seen = Path(sys.argv[1]), []
+        for names in (["manifest.json", "old"], ["manifest.json", "deep/new"]):
+            with files.write_folder(root) as building:
+                for name in names:
+                    files.write_text(building / name, name)
+            seen.append(sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()))
+        print(json.dumps({"seen": seen}))
+        """
+    found = on_a_disk_of_its_own(code, tmp_path)
+    assert found["seen"] == [["manifest.json", "old"], ["deep/new", "manifest.json"]]
 
 
 def test_a_full_device_says_so() -> None:
@@ -423,6 +457,15 @@ def test_text_from_broken_input_is_still_valid_json(tmp_path: Path) -> None:
     files.write_json(tmp_path / "a.json", {"text": "caf\udce9"})
     (tmp_path / "a.json").read_bytes().decode("utf-8")
     assert files.read_json(tmp_path / "a.json") == {"text": "caf\udce9"}
+
+
+def test_an_array_comes_back_and_objects_are_never_unpickled(tmp_path: Path) -> None:
+    array = np.arange(6, dtype=np.int64).reshape(2, 3)
+    files.write_array(tmp_path / "a.npy", array)
+    assert np.array_equal(files.read_array(tmp_path / "a.npy"), array)
+    np.save(tmp_path / "b.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="pickle"):
+        files.read_array(tmp_path / "b.npy")
 
 
 def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:

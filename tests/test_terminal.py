@@ -73,14 +73,14 @@ def test_long_work_is_two_plain_lines_in_a_log() -> None:
         stage.advance(2, loss=0.25, macro_f1=0.5)
     first, last = out.getvalue().splitlines()
     assert first == "embedding ..."
-    assert re.fullmatch(r"embedding: 3 texts in [\d.]+ s \([\d.,]+/s\), loss 0\.25  macro f1 0\.5", last)
+    assert re.fullmatch(r"embedding: 3 texts in [\d.]+ .*s \([\d.,]+/s\), loss 0\.25  macro f1 0\.5", last)
 
 
 def test_work_that_never_advances_shows_as_well() -> None:
     out = io.StringIO()
     with Terminal(stream=out, patience=0.01).stage("loading"):
         wait_for(lambda: out.getvalue() != "")
-    assert re.fullmatch(r"loading \.\.\.\nloading: in [\d.]+ s\n", out.getvalue())
+    assert re.fullmatch(r"loading \.\.\.\nloading: in [\d.]+ .*s\n", out.getvalue())
 
 
 def test_work_that_fails_does_not_say_that_it_was_done() -> None:
@@ -130,17 +130,16 @@ def test_a_bar_shows_what_is_done_how_fast_what_is_left_and_the_figures(monkeypa
         with screen.stage("embedding [bold]", 4000, "texts") as stage:
             stage.advance(1000, loss=0.125)
             wait_for(lambda: screen._live is not None)
-            time.sleep(0.3)
             screen.say("a line [red]above[/red]")
         assert screen._live is None
 
     drawn = ESCAPES.sub("", on_a_terminal(work, monkeypatch))
     assert "embedding [bold]" in drawn
     assert "1,000 of 4,000 texts" in drawn
-    assert re.search(r"\d/s · [\d.]+ s left", drawn)
+    assert re.search(r"\d/s · [\d.]+ .*left", drawn)
     assert "loss 0.125" in drawn
     assert "a line [red]above[/red]" in drawn
-    assert re.search(r"embedding \[bold\]: 1,000 texts in [\d.]+ s", drawn)
+    assert re.search(r"embedding \[bold\]: 1,000 texts in \d", drawn)
 
 
 def test_stages_may_be_nested_and_come_from_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +147,10 @@ def test_stages_may_be_nested_and_come_from_several_threads(monkeypatch: pytest.
         screen = Terminal(stream=stream, patience=0.01)
 
         def one(number: int) -> None:
-            with screen.stage(f"outer {number}", 10), screen.stage(f"inner {number}") as stage:
-                wait_for(lambda: len(screen._shown) >= 2)
+            with screen.stage(f"outer {number}", 10) as outer, screen.stage(f"inner {number}") as inner:
+                wait_for(lambda: outer.shown and inner.shown)
                 for _ in range(10):
-                    stage.advance(1)
-                time.sleep(0.3)
+                    inner.advance(1)
 
         threads = [threading.Thread(target=one, args=[number]) for number in range(3)]
         for thread in threads:
@@ -258,7 +256,8 @@ def test_any_cells_make_one_line_a_row(rows: list[list[object]]) -> None:
 
 def test_a_stream_that_lacks_a_character_gets_a_question_mark() -> None:
     raw = io.BytesIO()
-    terminal.write(io.TextIOWrapper(raw, encoding="ascii"), "Käse 客\n")
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    terminal.write(stream, "Käse 客\n")
     assert raw.getvalue() == b"K?se ?\n"
 
 

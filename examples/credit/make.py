@@ -58,7 +58,15 @@ PURPOSES = (
     (1.2, "invest in digital coins while they are low"),
     (1.3, "urgent, need cash this week"),
 )
-TAILS = ("", "", "", ", as discussed on the phone", ", please decide soon", ", remainder from savings", " (see attachment)")
+TAILS = (
+    "",
+    "",
+    "",
+    ", as discussed on the phone",
+    ", please decide soon",
+    ", remainder from savings",
+    " (see attachment)",
+)
 
 
 def log_odds(row: dict[str, float], risk: float, housing: str) -> float:

@@ -53,7 +53,7 @@ def write(rng: Random, said: list[tuple[str, int, str]], thing: str, phrases: di
         text = f"{aside} {text}" if rng.random() < 0.5 else f"{text} {aside}"
     if rng.random() < 0.2:
         text = text.lower().rstrip(".")
-    return text.replace("{it}", phrases["things"][thing]).replace("{IT}", thing)
+    return text.replace("{it}", phrases["things"][thing])
 
 
 def make(seed: int = SEED) -> dict[str, str]:

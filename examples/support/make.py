@@ -104,7 +104,7 @@ def swap_words(rng: Random, text: str, table: dict[str, Any], share: float) -> s
 
 def style(rng: Random, text: str, channel: str, frame: dict[str, Any]) -> str:
     """Write the way people write in this channel: careful, hasty, thumbs, shouting."""
-    manner = weighted(rng, {"careful": 55, "hasty": 20, "thumbs": 26 if channel in ("chat", "app") else 5, "loud": 3})
+    manner = weighted(rng, {"careful": 55, "hasty": 20, "thumbs": 26 if channel in ("chat", "app") else 5, "loud": 2})
     if manner == "hasty":
         text = typo(rng, text, rng.choice([0.005, 0.012, 0.03]))
     elif manner == "thumbs":
@@ -121,11 +121,11 @@ def compose(rng: Random, cores: list[str], frame: dict[str, Any], day: date, cha
     """One or two phrasings of an intent, and what people wrap around them."""
     parts = [swap_words(rng, core, frame["swaps"], 0.4) for core in cores]
     around = frame["circumstances"]
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
         parts.insert(0, rng.choice(around["before"]))
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
         parts.append(rng.choice(around["after"]))
-    if rng.random() < 0.06:
+    if rng.random() < 0.05:
         parts.insert(rng.randint(0, len(parts)), rng.choice(around["stray"]))
     if rng.random() < 0.4:
         parts.insert(0, rng.choice(frame["openers"][channel]))
@@ -205,7 +205,9 @@ def plant(rng: Random, tickets: list[Ticket], wrong: dict[str, Any], frame: dict
         text = tickets[at].text if number < 30 else retold(rng, tickets[at].text)
         day = min(tickets[at].day + timedelta(days=rng.randint(0, 9)), CUT - timedelta(days=1))
         copies.append(replace(tickets[at], day=day, text=text, planted=((kind, tickets[at].text),)))
-    extra = [(fill(rng, text, frame, CUT), rng.choice(list(frame["intents"])), "offtopic", "") for text in wrong["offtopic"]]
+    extra = [
+        (fill(rng, text, frame, CUT), rng.choice(list(frame["intents"])), "offtopic", "") for text in wrong["offtopic"]
+    ]
     extra += [(text, intent, f"odd-{kind}", "") for kind, text, intent in wrong["odd"]]
     extra += [(text, intent, "language", language) for language, text, intent in wrong["languages"]]
     for text, intent, kind, detail in extra:

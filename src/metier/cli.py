@@ -83,7 +83,7 @@ def predict(screen: Screen, workspace: str | None, expert: str, data: str, outpu
 @click.option("--base", help="Compare the base in this folder with the recorded one, too.")
 @click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
 @common
-def verify(screen: Screen, workspace: str | None, run: str, base: str | None, root: str | None) -> None:
+def verify(screen: Screen, run: str, base: str | None, root: str | None, **_: Any) -> None:
     """Recompute the hashes of RUN (or of an expert's folder) and name the first thing that differs."""
     from metier import cli_answers
     from metier.govern import record

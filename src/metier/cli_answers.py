@@ -81,9 +81,8 @@ def evaluated(found: Evaluation) -> None:
     table(f"{found.rows} rows", ["metric", "expert", "generic base"], rows)
     gain = found.gain
     sure = "beyond chance" if gain.low > 0 else "not beyond chance"
-    click.echo(
-        f"gain in {found.metric.name} over the generic base: {gain.points:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {sure}"
-    )
+    span = f"{gain.points:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    click.echo(f"gain in {found.metric.name} over the generic base: {span}, {sure}")
 
 
 def verified(verdict: Verdict) -> None:
@@ -115,8 +114,8 @@ def predict(folder: str, data: str, output: str | None, workspace: str | None, p
 
 def _from_stdin(folder: str, progress: Progress) -> Iterator[tuple[Dataset, list[Prediction]]]:
     expert = Expert.load(folder, progress=progress)
-    lines = (line.rstrip("\r\n") for line in click.get_text_stream("stdin"))
-    for some in iter(lambda: list(islice(lines, _LINES)), []):
+    lines: Iterator[str] = (line.rstrip("\r\n") for line in sys.stdin)
+    while some := list(islice(lines, _LINES)):
         dataset = expert.dataset(_rows(some))
         for answers in expert.predicted(dataset):
             yield dataset, answers
@@ -140,7 +139,6 @@ def _rows(lines: list[str]) -> list[Any]:
 
 
 def _write(path: Path, pieces: Iterable[tuple[Dataset, list[Prediction]]]) -> int:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     kind = path.suffix.lower()

@@ -63,5 +63,5 @@ class ResourceError(MetierError):
     """The machine said no: disk, memory or permission."""
 
 
-class Interrupted(MetierError):
+class Interrupted(MetierError):  # noqa: N818  not an error of anybody's
     """The user stopped the run; what was done is kept."""

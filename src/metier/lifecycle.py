@@ -116,7 +116,7 @@ def _tune(
     calibration = target.calibrate(chosen.outputs, climb.truth)
     generic_calibration = target.calibrate(generic_outputs, climb.truth)
     threshold = target.threshold(target.calibrated(chosen.outputs, calibration), climb.truth, plan)
-    judge = {
+    judge: dict[str, Any] = {
         "metric": metric,
         "calibration": calibration,
         "generic_calibration": generic_calibration,
@@ -164,7 +164,6 @@ def _tune(
         examples=held_out_test if tested and held_out_test else climb.held_out,
         on_test=tested is not None,
         learning=learning,
-        threshold=threshold,
         record=record.chain(run.folder),
         base=trunk.base,
     )

@@ -35,7 +35,8 @@ class Silent:
 
     @contextmanager
     def stage(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Stage]:
+        """Run the block and show nothing."""
         yield _Still()
 
     def say(self, line: str) -> None:
-        return None
+        """Say nothing."""

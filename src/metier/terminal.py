@@ -122,6 +122,7 @@ class _Stage:
         live.tasks[-1].start_time = live.get_time() - (time.monotonic() - self._started)
         self._live = live
         self.advance(0)
+        live.refresh()
 
     def detach(self) -> None:
         live, self._live = self._live, None

@@ -25,7 +25,7 @@ def one_model(rows: int, rng: np.random.Generator, shares: np.ndarray = SKEWED) 
 
 
 def two_models(rows: int, rng: np.random.Generator, better: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two models that see the same rows, each with noise of its own; the second sees the truth `better` more clearly."""
+    """Two models on the same rows, each with noise of its own; the second sees the truth `better` more clearly."""
     truth, shared = one_model(rows, rng)
     a, b = (shared + rng.normal(0, 0.7, shared.shape) for _ in range(2))
     b[np.arange(rows), truth] += better
@@ -83,7 +83,7 @@ def test_the_interval_of_a_gain_holds_the_true_gain() -> None:
 
 
 @given(st.integers(0, 25), st.integers(0, 25), st.integers(1, 200))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_gain_in_accuracy_agrees_with_mcnemars_mid_p(better: int, worse: int, same: int) -> None:
     truth = np.zeros(better + worse + same, dtype=int)
     right, wrong = np.array([1.0, 0.0]), np.array([0.0, 1.0])

@@ -73,7 +73,9 @@ def test_less_is_better_where_it_says_so(module: str) -> None:
 
 
 def test_a_third_parameter_gets_confidences_unless_it_has_its_own_meaning(module: str) -> None:
-    assert load_metric(f"{module}:sureness", TARGET).function(TRUTH, OUTPUTS) == pytest.approx((0.8 + 0.6 + 0.7 + 0.9998) / 4)
+    assert load_metric(f"{module}:sureness", TARGET).function(TRUTH, OUTPUTS) == pytest.approx(
+        (0.8 + 0.6 + 0.7 + 0.9998) / 4
+    )
     assert load_metric(f"{module}:with_option", TARGET).function(TRUTH, OUTPUTS) == 2.0
 
 
@@ -101,7 +103,9 @@ def test_the_import_path_is_left_as_it_was(module: str) -> None:
     assert sys.path == before
 
 
-@pytest.mark.parametrize("name", ["no_such_module_here:f", ":f", "json:", "json", "json:nothing", "{}:number", "{}_unreadable:f"])
+@pytest.mark.parametrize(
+    "name", ["no_such_module_here:f", ":f", "json:", "json", "json:nothing", "{}:number", "{}_unreadable:f"]
+)
 def test_what_cannot_be_imported_is_refused(module: str, name: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_metric(name.format(module), TARGET)

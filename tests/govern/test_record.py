@@ -128,7 +128,7 @@ def test_looking_into_the_folder_with_a_file_manager_changes_nothing(run: Path) 
     assert record.verify(run).ok
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     names=st.lists(
         st.text(st.characters(exclude_characters="/\x00", codec="utf-8"), min_size=1, max_size=20), max_size=6

@@ -22,7 +22,10 @@ from metier.tasks.rows_encoding import roles
 def table(rows: int = 200, seed: int = 0) -> pa.Table:
     """Mixed columns as a text file gives them: strings, some cells missing."""
     rng = np.random.default_rng(seed)
-    amount, segment = rng.gamma(2.0, 500.0, rows), rng.choice(["retail", "business", "private"], rows, p=[0.6, 0.3, 0.1])
+    amount, segment = (
+        rng.gamma(2.0, 500.0, rows),
+        rng.choice(["retail", "business", "private"], rows, p=[0.6, 0.3, 0.1]),
+    )
     day = [datetime.date(2024, 1, 1) + datetime.timedelta(days=int(days)) for days in rng.integers(0, 600, rows)]
     risk = (amount > 900).astype(float) + (segment == "business") + rng.normal(0, 0.4, rows)
     return pa.table(
@@ -55,7 +58,7 @@ def test_tables_of_numbers_and_categories_are_recognised() -> None:
 
 
 def test_long_texts_beside_columns_leave_the_claim_to_texts() -> None:
-    long = ["I have been waiting for my new card for three weeks now, case %d, please help" % i for i in range(200)]
+    long = [f"I have been waiting for my new card for three weeks now, case {i}, please help" for i in range(200)]
     found = ROWS.recognises(dataset(table().append_column("message", pa.array(long)))[0].schema)
     assert found.score == 0.3
     assert "message" in found.why
@@ -105,7 +108,9 @@ def test_a_table_without_the_target_is_prepared_for_predictions() -> None:
 def test_labels_never_trained_on_are_an_error() -> None:
     target = examples().target
     data = table(50)
-    strange = data.set_column(data.column_names.index("risky"), "risky", pa.array(["perhaps", *data["risky"].to_pylist()[1:]]))
+    strange = data.set_column(
+        data.column_names.index("risky"), "risky", pa.array(["perhaps", *data["risky"].to_pylist()[1:]])
+    )
     with pytest.raises(DataError, match="perhaps"):
         ROWS.prepare(*dataset(strange), target)
 

@@ -1,4 +1,4 @@
-"""Where the bytes of a table come from: a plain file, or what lies inside a gzip or zip archive, opened within limits."""
+"""Where a table's bytes come from: a plain file, or what lies in a gzip or zip archive, opened within limits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from metier.data.dataset import Problem
+from metier.data.header import words
 from metier.errors import DataError, MetierError, ResourceError
 
 # An archive is refused when what comes out is this many times what went in, or larger than this.
@@ -23,8 +24,8 @@ MAX_RATIO = 200
 MAX_BYTES = 64 * 2**30
 FREE_BYTES = 16 * 2**20  # below this size the ratio is not judged
 
-DATA_SUFFIXES = frozenset(
-    ".csv .tsv .tab .txt .data .dat .json .jsonl .ndjson .parquet .pq .arrow .feather .ipc .xlsx .xlsm .xls".split()
+DATA_SUFFIXES = words(
+    ".csv .tsv .tab .txt .data .dat .json .jsonl .ndjson .parquet .pq .arrow .feather .ipc .xlsx .xlsm .xls"
 )
 _PAPERWORK = ("readme", "license", "licence", "changelog", "notice")
 
@@ -161,12 +162,12 @@ def _zip(path: Path) -> Content:
 
     def opener() -> BinaryIO:
         try:
-            stream = zipfile.ZipFile(path).open(info.filename)
+            stream = zipfile.ZipFile(path).open(info.filename)  # noqa: SIM115  the caller closes it
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise _broken(path, error) from None
         return _guarded(cast(BinaryIO, stream), path, info.compress_size)
 
-    problems = ()
+    problems: tuple[Problem, ...] = ()
     if others:
         problems = (
             Problem(

@@ -1,4 +1,4 @@
-"""Tables on disk: batches go into an Arrow file as they come, and are memory-mapped from it; written whole or not at all."""
+"""Tables on disk: batches go into an Arrow file as they come and are memory-mapped from it; whole or not at all."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def load(folder: Path, name: str) -> Stored | None:
 def store(folder: Path, name: str, reading: Reading) -> Stored:
     """Write a table as it comes and map it; memory holds one batch at a time.
 
-    The description is written last, so that a table without one is not whole. Raises ResourceError where the disk is full
-    or may not be written to.
+    The description is written last, so that a table without one is not whole. Raises ResourceError where the disk is
+    full or may not be written to.
     """
     with _refused(folder), temporary(folder) as work:
         rows = 0
@@ -104,7 +104,15 @@ def forget(folder: Path, name: str) -> None:
 def temporary(folder: Path) -> Iterator[Path]:
     """A folder of our own beside the tables, removed afterwards."""
     with _refused(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+            raise ResourceError(
+                "no-workspace",
+                "The workspace must be a folder, or a place where one can be made.",
+                found=f"{folder}: {error.strerror}",
+                fix="Choose another with --workspace.",
+            ) from None
         holder = tempfile.TemporaryDirectory(dir=folder, prefix=".reading-", ignore_cleanup_errors=True)
     with holder as name:
         yield Path(name)

@@ -1,4 +1,4 @@
-"""Text tables, streamed: delimited columns, one text a line, `sentence@label`. Every cell stays a string as it stood."""
+"""Text tables, streamed: delimited columns, one text a line, `sentence@label`; cells stay strings as they stood."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from metier.data.encoding import Encoding, text_stream, utf8_stream
 from metier.data.sniff import Dialect
 from metier.errors import DataError
 
-# Cells that say "nothing here". Compared exactly: `none` and `na` in lower case are left alone, being words of many tables.
+# Cells that say "nothing here", compared exactly: `none` and `na` in lower case are left alone, being common values.
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "NULL", "null", "None")
 _BLOCK = 4 * 2**20
 _LARGEST_BLOCK = 512 * 2**20
@@ -158,21 +158,27 @@ class Words:
         return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
     def problems(self) -> list[Problem]:
-        """One note for each column in which words were read as missing."""
-        found = []
+        """A note for each column where `None`, which may be a label, was read as missing; one for all other words."""
+        found, gaps = [], {}
         for name, counts in self._counts.items():
-            words = {word: count for word, count in counts.most_common() if word}
-            if words:
-                said = ", ".join(f"{word!r} {count:,} times" for word, count in words.items())
-                detail = f"Cells that say {said} count as missing."
-                fix = "Where that is a value and not a gap, write it another way, such as in lower case."
-                found.append(Problem("missing-words", "note", detail, sum(words.values()), name, fix))
+            if counts["None"]:
+                detail = f"{counts['None']:,} cells of {name} say 'None' and count as missing."
+                fix = "Where that is a value and not a gap, write it another way, such as 'none'."
+                found.append(Problem("missing-words", "note", detail, counts["None"], name, fix))
+            if rows := sum(count for word, count in counts.items() if word not in ("", "None")):
+                gaps[name] = rows
+        if gaps:
+            words = sorted({word for counts in self._counts.values() for word in counts} - {"", "None"})
+            where = ", ".join(f"{name} ({rows:,})" for name, rows in list(gaps.items())[:8])
+            detail = f"Cells that say {', '.join(words)} count as missing: {where}{', ...' if len(gaps) > 8 else ''}."
+            found.append(Problem("missing-words", "note", detail, sum(gaps.values())))
         return found
 
 
 def _lines(content: Content, encoding: Encoding, dialect: Dialect, reading: Reading) -> Iterator[pa.RecordBatch]:
     """One row a line, blank ones included, so that predictions line up with the file."""
-    unmarked: list[int] = []
+    misfits: list[int] = []
+    width = len(dialect.names)
     with text_stream(content, encoding) as stream:
         stream.read(len(dialect.skip))
         numbered = enumerate(stream, 2 if dialect.header else 1)
@@ -181,18 +187,17 @@ def _lines(content: Content, encoding: Encoding, dialect: Dialect, reading: Read
             if dialect.form == "lines":
                 yield pa.RecordBatch.from_arrays([_strings(texts)], schema=reading.columns)
                 continue
-            parts = [text.rsplit("@", 1) for text in texts]
-            unmarked += [
-                number for (number, _), part in zip(chunk, parts, strict=True) if len(part) < 2 and part[0].strip()
-            ]
-            pairs = [part for part in parts if len(part) == 2]
-            columns = [_strings([part[side].strip() for part in pairs]) for side in (0, 1)]
+            parts = [text.split() if dialect.form == "spaced" else text.rsplit("@", 1) for text in texts]
+            pairs = [part for part in parts if len(part) == width]
+            numbered_parts = zip(chunk, parts, strict=True)
+            misfits += [number for (number, line), part in numbered_parts if len(part) != width and line.strip()]
+            columns = [_strings([part[side].strip() for part in pairs]) for side in range(width)]
             yield pa.RecordBatch.from_arrays(columns, schema=reading.columns)
-    if unmarked:
-        reading.misfits[:] = len(unmarked), len(unmarked)
-        lines = ", ".join(f"{number:,}" for number in unmarked[:_SHOWN])
-        detail = f"{len(unmarked):,} lines have no @ before a label and are set aside; the first: line {lines}."
-        reading.problems.append(Problem("ragged-rows", "warning", detail, len(unmarked)))
+    if misfits:
+        reading.misfits[:] = len(misfits), len(misfits)
+        lines = ", ".join(f"{number:,}" for number in misfits[:_SHOWN])
+        detail = f"{len(misfits):,} lines don't have {width} parts and are set aside; the first: line {lines}."
+        reading.problems.append(Problem("ragged-rows", "warning", detail, len(misfits)))
 
 
 def _strings(values: list[str]) -> pa.Array:

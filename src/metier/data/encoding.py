@@ -27,7 +27,7 @@ _CHUNK = 4 * 2**20
 
 @dataclass(frozen=True)
 class Encoding:
-    """A text encoding, the length in bytes of its mark at the file's start, and what to do with bytes it has no meaning for."""
+    """A text encoding, the length in bytes of the mark (BOM) before the text, and what to do with undefined bytes."""
 
     name: str
     mark: int = 0
@@ -167,7 +167,8 @@ def _judge(survey: _Survey, mark: int) -> Encoding:
     problem = Problem(
         "encoding-guessed",
         "note",
-        f"The file is not UTF-8 ({survey.bad_lines:,} lines, the first is line {survey.first_bad:,}); it is read as {name}.",
+        f"The file is not UTF-8 in {survey.bad_lines:,} lines, the first is line {survey.first_bad:,}; "
+        f"it is read as {name}.",
         rows=survey.bad_lines,
         fix="If letters look wrong, name its encoding: --encoding cp1250, shift_jis, ...",
     )

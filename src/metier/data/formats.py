@@ -110,4 +110,4 @@ def _opens(start: str) -> bool:
 
 def _opens_array(start: str) -> bool:
     inner = start[1:].lstrip()
-    return start.startswith("[") and inner.startswith(("{", "]")) or (start.startswith("[") and _decodes(start))
+    return start.startswith("[") and (inner.startswith(("{", "]")) or _decodes(start))

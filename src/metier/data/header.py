@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_KNOWN = frozenset(
-    """text texts sentence sentences utterance query question message messages body content tweet review comment comments
-    description title subject narrative abstract document instruction transcript note notes summary headline
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
+
+
+_KNOWN = words(
+    """text texts sentence sentences utterance query question message messages body content tweet review comment
+    comments description title subject narrative abstract document instruction transcript note notes summary headline
     label labels target class category categories intent sentiment emotion topic tag y outcome rating score stars
-    id uid uuid index key name date time timestamp split fold group user customer language lang source""".split()
+    id uid uuid index key name date time timestamp split fold group user customer language lang source"""
 )
 _NUMBER = re.compile(r"\s*[-+$€£]?\s*(\d[\d,. ]*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
 _NAME = re.compile(r"[^\W\d][\w .,/#()\[\]%?:&'-]{0,39}")

@@ -9,25 +9,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metier.data.dataset import Role
-from metier.data.header import normal
+from metier.data.header import normal, words
 from metier.data.values import Floats, find_number_style, find_time_style, numbers, sampled
 
 _SAMPLE = 50_000
 _HASHED_ABOVE = 500_000
 _FEW = 20  # more different values than this are no handful
-_SPLIT_WORDS = frozenset("train training valid validation val dev eval test".split())
-_SPLIT_NAMES = frozenset("split splits fold subset partition set usage dataset_split data_split".split())
-_PROSE_WORDS = frozenset(
+_SPLIT_WORDS = words("train training valid validation val dev eval test")
+_SPLIT_NAMES = words("split splits fold subset partition set usage dataset_split data_split")
+_PROSE_WORDS = words(
     """text sentence utterance query question message messages body content tweet review comment comments narrative
-    abstract instruction transcript note notes summary description complaint response answer prompt shorttext""".split()
+    abstract instruction transcript note notes summary description complaint response answer prompt shorttext"""
 )
-_ID_WORDS = frozenset(
-    "id ids uid udi uuid guid key nbr no nr num number index idx row code ref reference unnamed".split()
-)
-_PERSON_WORDS = frozenset(
+_ID_WORDS = words("id ids uid udi uuid guid key nbr no nr num number index idx row code ref reference unnamed")
+_PERSON_WORDS = words(
     """customer client patient user member subject person account household session conversation thread
-    dialogue dialog cardholder employee student author""".split()
+    dialogue dialog cardholder employee student author"""
 )
+_CODE_WORDS = words("zip zipcode postcode postal phone telephone fips iban isbn ean sku barcode")
+_NESTED = r"(?s)^(\[.*\]|\{.*\})$"
 # Scripts written without spaces: Thai, Japanese, Chinese, Korean in part.
 _UNSPACED = r"[\x{0e00}-\x{0e7f}\x{3040}-\x{30ff}\x{3400}-\x{9fff}]"
 
@@ -68,7 +68,7 @@ def profile(table: pa.Table, name: str) -> Profile:
 
 
 def _shown(value: object) -> str:
-    text = str(value)
+    text = f"{len(value):,} bytes" if isinstance(value, bytes) else str(value)
     return text if len(text) <= 120 else text[:119] + "…"
 
 
@@ -83,7 +83,7 @@ def count_distinct(column: pa.ChunkedArray) -> int:
 
 
 def hashes(column: pa.ChunkedArray) -> np.ndarray:
-    """(rows,) uint64 hashes of a string column: equal cells are equal; made chunk by chunk, so that memory stays small."""
+    """(rows,) uint64 hashes of a string column, equal where cells are equal; made chunk by chunk to stay small."""
     import polars as pl
 
     if not column.num_chunks:
@@ -100,8 +100,8 @@ class _Look:
         self.table, self.name, self.cells = table, name, cells
         self.rows, self.missing, self.distinct = rows, missing, distinct
         self.present = rows - missing
-        self.words = set(normal(name).split("_"))
-        self.ends_as_id = bool(normal(name)) and normal(name).split("_")[-1] in _ID_WORDS or "#" in name
+        self.words = words(normal(name).replace("_", " "))
+        self.ends_as_id = normal(name).split("_")[-1] in _ID_WORDS or "#" in name
         self.odd, self.numeric, self.whole = 0, False, False
 
     def judge(self) -> tuple[Role, str]:
@@ -115,6 +115,8 @@ class _Look:
             return "category", "true or false"
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
             return "empty", "holds bytes, which are not read"
+        if self.table.num_columns == 1 and pa.types.is_string(kind) and find_number_style(sampled(self.cells))[1] < 0.9:
+            return "text", "the only column"
         return self._split() or self._time() or self._number() or self._prose() or self._code() or self._category()
 
     def _split(self) -> tuple[Role, str] | None:
@@ -139,6 +141,8 @@ class _Look:
         style, share = find_number_style(sampled(self.cells))
         if share < 0.5 or (share < 0.9 and self.distinct <= _FEW):
             return None
+        if self._coded():
+            return None
         self.numeric = True
         values = numbers(pa.table({"x": self.cells}), "x", style)
         values = values[~np.isnan(values)]
@@ -146,6 +150,17 @@ class _Look:
         if share < 1:
             self.odd = self.present - int(np.count_nonzero(~np.isnan(numbers(self.table, self.name, style))))
         return self._numbered(values) if self.whole and self.odd == 0 else ("number", self._says(share))
+
+    def _coded(self) -> bool:
+        """Digits that are names: postcodes, numbers with leading zeros, or ones among which stand codes such as V57."""
+        if self.words & _CODE_WORDS:
+            return True
+        if not pa.types.is_string(self.cells.type):
+            return False
+        cells = sampled(self.cells)
+        zeros = pc.sum(pc.match_substring_regex(cells, r"^0\d+$")).as_py()
+        letters = pc.sum(pc.match_substring_regex(cells, r"^[A-Za-z]{1,3}-?\d[\w.-]*$")).as_py()
+        return bool(zeros > 0.005 * len(cells) or letters > max(0.005 * len(cells), 1))
 
     def _says(self, share: float) -> str:
         return "numbers" if self.odd == 0 else f"{_percent(share)} of the cells are numbers"
@@ -185,19 +200,26 @@ class _Look:
 
     def _prose(self) -> tuple[Role, str] | None:
         cells = sampled(self.cells.cast(pa.string()), 5000)
+        if float(pc.mean(pc.match_substring_regex(cells, _NESTED).cast(pa.float64())).as_py()) > 0.9:
+            return "category", "lists or objects, as JSON"
         length = float(pc.mean(pc.utf8_length(cells)).as_py())
-        words = 1 + float(pc.mean(pc.count_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+")).as_py())
-        if words < 2 and float(pc.mean(pc.match_substring_regex(cells, _UNSPACED).cast(pa.float64())).as_py()) > 0.5:
-            words = length / 2
+        length_in_words = 1 + float(pc.mean(pc.count_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+")).as_py())
+        if (
+            length_in_words < 2
+            and float(pc.mean(pc.match_substring_regex(cells, _UNSPACED).cast(pa.float64())).as_py()) > 0.5
+        ):
+            length_in_words = length / 2
         ratio = self.distinct / self.present
         known = bool(self.words & _PROSE_WORDS)
         prose = (
-            (known and words >= 1.5 and (self.distinct > 50 or ratio > 0.5))
-            or (words >= 3 and ratio >= 0.5)
-            or (words >= 6 and ratio >= 0.05 and self.distinct >= 100)
-            or (words >= 2 and ratio >= 0.8 and length >= 12 and not self.ends_as_id)
+            (known and length_in_words >= 1.5 and (self.distinct > 5000 or ratio > 0.05))
+            or (length_in_words >= 3 and ratio >= 0.5)
+            or (length_in_words >= 6 and ratio >= 0.05 and self.distinct >= 100)
+            or (length_in_words >= 2 and ratio >= 0.8 and length >= 12 and not self.ends_as_id)
         )
-        return ("text", f"{words:.0f} words on average, {_percent(ratio)} of them different") if prose else None
+        return (
+            ("text", f"{length_in_words:.0f} words on average, {_percent(ratio)} of them different") if prose else None
+        )
 
     def _code(self) -> tuple[Role, str] | None:
         unique = self.distinct == self.present and self.present >= _FEW

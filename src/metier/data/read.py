@@ -1,4 +1,4 @@
-"""read: a path becomes a Dataset. What kind of file it is, is found out; what had to be decided or set aside, is said."""
+"""read: a path becomes a Dataset. The kind of file is found out; what had to be decided or set aside is said."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _BLOCK = 2**22
 def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     """Read CSV, TSV, JSON, JSON lines, Parquet, Arrow, Excel or plain text, also inside gzip or zip, into a Dataset.
 
-    Rows stream into an Arrow file under `cache`, named by the file's SHA-256 and the reading choices of `plan` (header,
-    encoding, delimiter), and are memory-mapped from there; reading the same bytes again finds it. Memory is bounded by a
-    block of rows, not by the file. Raises DataError or ResourceError, with what to do next.
+    Rows stream into an Arrow file under `cache`, named by the file's SHA-256 and the reading choices of `plan`
+    (header, encoding, delimiter), and are memory-mapped from there; reading the same bytes again finds it. Memory is
+    bounded by a block of rows, not by the file. Raises DataError or ResourceError, with what to do next.
 
     >>> from metier.plan import DataPlan
     >>> dataset = read("tickets.csv", DataPlan(target="intent"), Path("metier/cache/tables"))  # doctest: +SKIP

@@ -114,7 +114,8 @@ def _mixed(item: Profile) -> list[Problem]:
     if not item.odd:
         return []
     kinds: dict[Role, str] = {"number": "numbers", "time": "dates or times"}
-    detail = f"{item.odd:,} cells of {item.name} are not {kinds.get(item.content, 'like the rest')}; they count as missing there."
+    what = kinds.get(item.content, "like the rest")
+    detail = f"{item.odd:,} cells of {item.name} are not {what}; they count as missing there."
     fix = "Mend them in the file, or leave the column out with --ignore."
     return [Problem("mixed-types", "warning", detail, item.odd, item.name, fix)]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from metier.data.dataset import Problem
-from metier.data.header import has_header, known_name, name_columns
+from metier.data.header import has_header, is_number, known_name, name_columns
 from metier.errors import DataError
 from metier.plan import DataPlan
 
@@ -24,10 +24,11 @@ _MAX_RECORDS = 2000
 class Dialect:
     """The layout of a text table.
 
-    `form` is `delimited`, `lines` (one text a line) or `marked` (`sentence@label`). `skip` is the header's own text.
+    `form` is `delimited`, `lines` (one text a line), `marked` (`sentence@label`) or `spaced` (numbers between runs of
+    spaces). `skip` is the header's own text.
     """
 
-    form: Literal["delimited", "lines", "marked"]
+    form: Literal["delimited", "lines", "marked", "spaced"]
     delimiter: str | None
     quoting: Quoting
     names: tuple[str, ...]
@@ -66,6 +67,8 @@ def sniff(sample: str, complete: bool, suffix: str, plan: DataPlan) -> Dialect:
         return _delimited(best, suffix, plan)
     if _is_marked(sample, complete):
         return _marked(sample)
+    if suffix not in _TABLE_SUFFIXES and (width := _spaced_width(sample, complete)):
+        return Dialect("spaced", " ", "none", tuple(f"column_{i + 1}" for i in range(width)), False)
     return _single(sample, complete, suffix, plan)
 
 
@@ -87,7 +90,7 @@ def parse(sample: str, complete: bool, delimiter: str, quoting: Quoting) -> tupl
     csv.field_size_limit(2**31 - 1)
     lines = _Counted(sample)
     escape = "\\" if quoting == "backslash" else None
-    style = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
+    style: Literal[0, 3] = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
     reader = csv.reader(lines, delimiter=delimiter, quoting=style, escapechar=escape, strict=True)
     records: list[list[str]] = []
     first, strays, cut = "", 0, False
@@ -155,7 +158,7 @@ def _best_quoting(sample: str, complete: bool, delimiter: str) -> _Reading:
 
 
 def _needless(sample: str, records: int) -> bool:
-    """Quotes around cells that need none, in a tab-separated file that doesn't quote them all: they are the text's own."""
+    """Quotes around cells that need none, where not all cells have them: they are the text's own."""
     cells = re.findall(r'(?:^|[\t\r\n])"((?:[^"\t\r\n]|"")*)"(?=[\t\r\n]|$)', sample)
     idle = sum(1 for cell in cells if '""' not in cell)
     return 0 < idle < 0.9 * records
@@ -235,6 +238,17 @@ def _is_marked(sample: str, complete: bool) -> bool:
     sentences = sum(" " in part[0] for part in parts)
     short = all(0 < len(label) <= 40 and len(label.split()) <= 3 for label in labels)
     return short and sentences >= 0.9 * len(lines) and len(labels) <= max(2, len(lines) // 4)
+
+
+def _spaced_width(sample: str, complete: bool) -> int:
+    """How many numbers every line holds between spaces; 0 where lines hold anything else."""
+    lines = [line for line in sample.split("\n") if line.strip()][: _MAX_RECORDS + 1]
+    lines = lines if complete and len(lines) <= _MAX_RECORDS else lines[:-1]
+    widths = {len(line.split()) for line in lines}
+    if len(lines) < 2 or len(widths) != 1 or not all(map(is_number, " ".join(lines[:200]).split())):
+        return 0
+    width = widths.pop()
+    return width if width > 1 else 0
 
 
 def _marked(sample: str) -> Dialect:

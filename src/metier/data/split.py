@@ -1,4 +1,4 @@
-"""Which examples are trained on and which every rung is measured on: stratified, and never cutting apart what belongs together."""
+"""Which examples are trained on and which every rung is measured on: stratified, equal inputs and groups whole."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def split(examples: Examples, plan: Plan) -> Split:
     """Divide the examples into training and validation positions; deterministic in `plan.seed`.
 
     Rows the table itself assigns stay where it says (its test rows are left out of both). Otherwise
-    `plan.data.validation` of the rows is drawn, stratified by class or by tenths of the quantity, in units that are never
-    cut apart: rows of one group, and rows whose inputs are equal but for case and spaces. Every class with two examples
-    or more is trained on. Raises DataError where there are too few examples to measure anything on.
+    `plan.data.validation` of the rows is drawn, stratified by class or by tenths of the quantity, in units that are
+    never cut apart: rows of one group, and rows whose inputs are equal but for case and spaces. Every class with two
+    examples or more is trained on. Raises DataError where there are too few examples to measure anything on.
     """
     known = _known(examples.targets)
     if examples.assigned is not None:
@@ -52,7 +52,7 @@ def split(examples: Examples, plan: Plan) -> Split:
 
 def _known(targets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     if targets.dtype.kind == "f":
-        return np.isfinite(targets)
+        return np.asarray(np.isfinite(targets), bool)
     return np.asarray(targets >= 0, bool)
 
 
@@ -154,13 +154,13 @@ def _strata(examples: Examples, positions: Ints) -> tuple[Ints, str]:
 
 
 def _draw(units: Ints, strata: Ints, share: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """(n,) whether each row is for validation. Whole units are drawn, in random order, until a stratum has its quota."""
+    """(n,) whether each row is for validation: whole units, drawn in random order until a stratum has its quota."""
     count = int(units.max()) + 1
     size = np.bincount(units, minlength=count)
     first = np.empty(count, np.int64)
     first[units[::-1]] = np.arange(len(units))[::-1]
     stratum = _codes(strata)[first]  # a unit counts where its first row does
-    quota = _quotas(np.bincount(stratum, weights=size), share)[stratum]
+    quota = _quotas(np.bincount(stratum, weights=size).astype(np.float64), share)[stratum]
     order = np.lexsort((rng.random(count), size > quota, stratum))
     running = np.cumsum(size[order])
     starts = np.flatnonzero(np.diff(stratum[order], prepend=-1))

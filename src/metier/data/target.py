@@ -8,17 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metier.data.dataset import Problem
-from metier.data.header import normal
+from metier.data.header import normal, words
 from metier.data.profile import Profile
 
 # Earlier ones win. The second list holds outcomes, which count as the last word too: `machine_failure`, `tx_fraud`.
-_NAMES = (
-    "target label labels class intent category y sentiment emotion topic outcome gold gold_label ground_truth target_label"
-).split()
-_OUTCOMES = (
-    "default churn churned fraud spam readmitted survived diagnosis failure toxic toxicity is_spam is_fraud".split()
-)
-_SCORES = frozenset("rating ratings score stars".split())
+_RANKED = """target label labels class intent category y sentiment emotion topic outcome
+    gold gold_label ground_truth target_label"""
+_NAMES = tuple(_RANKED.split())
+_SCORES = words("rating ratings score stars")
 _MOST_LABELS = 1000
 
 
@@ -49,12 +46,12 @@ def _named(profiles: Sequence[Profile]) -> list[str]:
         if item.content not in ("category", "number") or item.distinct < 2:
             continue
         name = normal(item.name)
-        words = name.split("_")
+        parts = name.split("_")
         if name in _NAMES:
             ranked.append((_NAMES.index(name), position, item.name))
-        elif words[-1] in ("label", "target", "class", "sentiment", "intent") and len(words) > 1:
+        elif parts[-1] in ("label", "target", "class", "sentiment", "intent") and len(parts) > 1:
             ranked.append((50, position, item.name))
-        elif name in _OUTCOMES or words[-1] in _OUTCOMES:
+        elif name in _OUTCOMES or parts[-1] in _OUTCOMES:
             ranked.append((100, position, item.name))
     return [name for _, _, name in sorted(ranked)]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metier.data.header import normal
+from metier.data.header import normal, words
 
 # plain 1234.5 · thousands 1,234.5 · comma 1.234,5
 NumberStyle = Literal["plain", "thousands", "comma"]
@@ -34,7 +34,7 @@ _CLOCK = (
 _WHEN = f"^{_DATE}{_CLOCK}$"
 _COMPACT = r"^(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})$"
 _MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
-_TIME_WORDS = frozenset("date time datetime timestamp day created updated at when ts".split())
+_TIME_WORDS = words("date time datetime timestamp day created updated at when ts")
 _SAMPLE = 20_000
 
 Floats = npt.NDArray[np.float64]
@@ -159,8 +159,7 @@ def find_time_style(cells: pa.ChunkedArray, name: str) -> tuple[TimeStyle, float
 
 
 def _bare(cells: pa.ChunkedArray, name: str) -> tuple[TimeStyle, float]:
-    words = set(normal(name).split("_"))
-    if not words & _TIME_WORDS:
+    if not set(normal(name).split("_")) & _TIME_WORDS:
         return "epoch", 0.0
     values = numbers(pa.table({name: cells}), name)
     ranges: tuple[tuple[TimeStyle, float, float], ...] = (
@@ -195,7 +194,8 @@ def times(table: pa.Table, name: str, style: TimeStyle | None = None) -> Times:
         if pa.types.is_time(column.type) or pa.types.is_duration(column.type):
             return np.full(len(column), np.datetime64("NaT"), "datetime64[s]")
         zone = getattr(column.type, "tz", None)
-        return column.cast(pa.timestamp("s", zone), safe=False).to_numpy().astype("datetime64[s]")
+        seconds: Times = column.cast(pa.timestamp("s", zone), safe=False).to_numpy().astype("datetime64[s]")
+        return seconds
     style = style or time_style(table, name) or "month-first"
     if style in ("epoch", "epoch-ms"):
         values = numbers(table, name) / (1000 if style == "epoch-ms" else 1)
@@ -221,7 +221,7 @@ def _chunk_times(texts: pa.Array, style: TimeStyle) -> Times:
     if style == "compact":
         return _calendar(part("y"), part("m"), part("d"), known)
     years, months, days = _sides(parts, part, style)
-    when = _calendar(years, months, days, known)
+    when: Times = _calendar(years, months, days, known)
     hours = part("hour")
     half = pc.utf8_lower(pc.struct_field(parts, "half")).fill_null("")
     hours = np.where(
@@ -273,8 +273,7 @@ def _calendar(
     month = (np.where(known, years, 1970) - 1970) * 12 + np.where(known, months, 1) - 1
     start = month.astype("datetime64[M]")
     length = ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
-    when = (start.astype("datetime64[D]") + (np.where(known, days, 1) - 1).astype("timedelta64[D]")).astype(
-        "datetime64[s]"
-    )
+    date = start.astype("datetime64[D]") + (np.where(known, days, 1) - 1).astype("timedelta64[D]")
+    when: Times = date.astype("datetime64[s]")
     when[~known | (days > length)] = np.datetime64("NaT")
     return when

@@ -1,0 +1,1 @@
+"""How good, how sure, and better by more than chance?"""

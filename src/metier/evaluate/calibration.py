@@ -17,9 +17,8 @@ ALWAYS_ABSTAIN = 1.01
 _TEMPERATURES = (0.01, 100.0)
 _MOST_ROWS = 50_000
 _LOWEST = -700.0
-# Shares of rows answered that are tried as thresholds, and from how many places the search for one starts.
+# Shares of rows answered that are tried as thresholds.
 _SHARES = 50
-_STARTS = 5
 
 
 def temperature(outputs: Array, truth: Array) -> float:
@@ -130,20 +129,21 @@ def threshold_for_precision(confidence: Array, right: Array, precision: float, *
     """The lowest confidence above which answers are right at least as often as `precision`, proven at `level`.
 
     On new rows of the same kind the wish is missed with probability at most 1 - level: every threshold passes a
-    Clopper-Pearson lower bound (1934), and the search over thresholds is paid for by fixed-sequence testing from
-    several starts (Angelopoulos et al. 2021, Learn then Test). Returns ALWAYS_ABSTAIN where no threshold can be
-    proven; `unreachable` says so to a person.
+    Clopper-Pearson lower bound (1934), in a fixed sequence of tests that ends at the first failure, so that trying many
+    costs nothing (Angelopoulos et al. 2021, Learn then Test). The sequence starts where the stated confidence, not the
+    truth, makes proof likeliest, and goes on to more answers. Returns ALWAYS_ABSTAIN where nothing can be proven;
+    `unreachable` says so to a person.
     """
     thresholds, answered, hits = _thresholds(confidence, right, _SHARES)
     if len(thresholds) == 0:
         return ALWAYS_ABSTAIN
-    passed = _lower_bounds(hits, answered, (1 - level) / _STARTS) >= precision
-    reachable = np.flatnonzero(answered >= rows_to_prove(precision, 1 - (1 - level) / _STARTS))
-    best = -1
-    for start in (reachable[len(reachable) * each // _STARTS] for each in range(_STARTS) if len(reachable)):
-        stops = np.flatnonzero(~passed[start:])
-        best = max(best, start + (stops[0] if len(stops) else len(passed) - start) - 1) if passed[start] else best
-    return float(thresholds[best]) if best >= 0 else ALWAYS_ABSTAIN
+    expected = _thresholds(confidence, confidence, _SHARES)[2] / answered
+    likely = (expected - precision) * np.sqrt(answered)
+    likely[answered < rows_to_prove(precision, level)] = -np.inf
+    start = int(likely.argmax())
+    failed = np.flatnonzero(_lower_bounds(hits, answered, 1 - level)[start:] < precision)
+    passed = int(failed[0]) if len(failed) else len(thresholds) - start
+    return float(thresholds[start + passed - 1]) if passed else ALWAYS_ABSTAIN
 
 
 def _lower_bounds(successes: Array, trials: Array, tail: float) -> Array:
@@ -163,7 +163,7 @@ def unreachable(threshold: float | None, precision: float | None, rows: int) -> 
     """What to tell a person whose wished precision no threshold could be proven to reach; None where all is well."""
     if threshold is None or threshold < ALWAYS_ABSTAIN or precision is None:
         return None
-    needed = rows_to_prove(precision, 1 - 0.05 / _STARTS)
+    needed = rows_to_prove(precision)
     few = f" At least {needed} validation rows are needed to prove it." if rows < needed else ""
     return Problem(
         "precision-unreachable",

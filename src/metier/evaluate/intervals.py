@@ -292,14 +292,12 @@ def _share_gain(difference: Array, level: float) -> Gain:
     Agresti & Min's (2005), Wald's with half a row added to each cell, which also covers how many rows differ.
     """
     from scipy.special import ndtri
-    from scipy.stats import binom
 
     rows, better, worse = len(difference), int((difference > 0).sum()), int((difference < 0).sum())
     differing, points = better + worse, float(difference.mean())
     tail = (1 - level) / 2
     low, high = _mid_p_share(better, differing, tail)
-    fewer = min(better, worse)
-    p = min(1.0, 2 * float(binom.cdf(fewer - 1, differing, 0.5) + binom.pmf(fewer, differing, 0.5) / 2))
+    p = min(1.0, 2 * _mid_p_above(max(better, worse), differing, 0.5))
     total, up, down = rows + 2, better + 0.5, worse + 0.5
     half = float(ndtri(1 - tail)) * np.sqrt(up + down - (up - down) ** 2 / total) / total
     middle, scale = (up - down) / total, differing / rows
@@ -312,16 +310,20 @@ def _share_gain(difference: Array, level: float) -> Gain:
 
 
 def _mid_p_share(successes: int, trials: int, tail: float) -> tuple[float, float]:
-    """The mid-p interval of a binomial share: bounds whose mid-p tail is `tail` on either side."""
+    """The mid-p interval of a binomial share: bounds under which the mid-p tail beyond them is `tail`."""
     from scipy.optimize import brentq
-    from scipy.stats import binom
 
-    def above(share: float) -> float:
-        return float(binom.sf(successes, trials, share) + binom.pmf(successes, trials, share) / 2) - tail
+    low, high = 0.0, 1.0
+    if successes > 0:
+        low = brentq(lambda share: _mid_p_above(successes, trials, share) - tail, 0.0, 1.0)
+    if successes < trials:
+        high = brentq(lambda share: _mid_p_above(successes, trials, share) - (1 - tail), 0.0, 1.0)
+    return float(low), float(high)
 
-    def below(share: float) -> float:
-        return float(binom.cdf(successes - 1, trials, share) + binom.pmf(successes, trials, share) / 2) - tail
 
-    low = 0.0 if successes == 0 else float(brentq(above, 0.0, 1.0))
-    high = 1.0 if successes == trials else float(brentq(below, 0.0, 1.0))
-    return low, high
+def _mid_p_above(successes: int, trials: int, share: float) -> float:
+    """P(X > successes) + P(X = successes) / 2 for a binomial X."""
+    from scipy.special import bdtrc
+
+    at_least = bdtrc(successes - 1, trials, share) if successes > 0 else 1.0
+    return float((bdtrc(successes, trials, share) + at_least) / 2)

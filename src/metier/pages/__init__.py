@@ -1,0 +1,1 @@
+"""What people see: pages made of sections, each data and a template."""

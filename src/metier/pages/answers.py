@@ -10,7 +10,7 @@ from typing import Any
 from metier.evaluate.intervals import wilson
 from metier.pages import canvas
 from metier.pages.canvas import ACCENT, INK, MUTED, ON_ACCENT, PAPER, RULE, TROUBLE, Frame, Layer, draw
-from metier.pages.placing import labelled, steps
+from metier.pages.placing import labelled, share_steps, steps
 from metier.pages.words import count, ends, figure, finite, number, plural, wrap
 
 Data = Mapping[str, Any]
@@ -19,6 +19,9 @@ Matrix = Sequence[Sequence[int]]
 CLASSES_SHOWN = 20
 LABELS_SHOWN = 12
 POINTS_SHOWN = 800
+# Opacities of a cell. The gap leaves out those on which neither dark nor light text would have a contrast of 4.5.
+_RIGHT_STEPS = (0.06, 0.2, 0.35, 0.5, 0.88, 1.0)
+_WRONG_STEPS = (0.06, 0.2, 0.3, 0.4, 0.5, 0.6)
 _FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 _BARS_TO, _BARS_FROM = -0.1, -0.32  # where the count bars stand under the reliability diagram, in units of its axis
 
@@ -60,10 +63,11 @@ def _cells(frame: Frame, matrix: Matrix) -> list[Layer]:
     texts: dict[str, list[Data]] = {INK: [], ON_ACCENT: [], MUTED: []}
     for i, row in enumerate(matrix):
         for j, rows in enumerate(row):
-            strength = round(0.85 * sqrt(rows / (right if i == j else wrong)), 2) if rows else 0.0
-            box = {"x": j, "y": i, "x2": j + 1, "y2": i + 1, "strength": max(strength, 0.06)}
+            steps_up = _RIGHT_STEPS if i == j else _WRONG_STEPS
+            place = round(sqrt(rows / (right if i == j else wrong)) * (len(steps_up) - 1)) if rows else 0
+            box = {"x": j, "y": i, "x2": j + 1, "y2": i + 1, "strength": steps_up[max(place, 1) if rows else 0]}
             boxes[ACCENT if i == j else TROUBLE].append(box)
-            color = MUTED if not rows else ON_ACCENT if strength > 0.65 else INK
+            color = MUTED if not rows else ON_ACCENT if box["strength"] > 0.6 else INK
             texts[color].append({"x": j + 0.5, "y": i + 0.5, "text": count(rows) if rows else "·"})
     layers = [canvas.boxes(frame, rows, color, stroke=PAPER, strokeWidth=2) for color, rows in boxes.items() if rows]
     return layers + [canvas.texts(frame, rows, color) for color, rows in texts.items() if rows]
@@ -82,8 +86,8 @@ def _confusion_labels(frame: Frame, names: Sequence[str], tilted: bool) -> list[
     return [
         canvas.texts(frame, rows, align="right", dx=-10),
         canvas.texts(frame, above, **slant),
-        canvas.texts(frame, [{"x": 0, "y": n, "text": "true label"}], MUTED, align="right", dx=-10, dy=18),
-        canvas.texts(frame, [{"x": 0, "y": n, "text": "what the expert said"}], MUTED, align="left", dx=2, dy=18),
+        canvas.texts(frame, [{"x": 0, "y": n, "text": "True label"}], MUTED, align="right", dx=-10, dy=18),
+        canvas.texts(frame, [{"x": 0, "y": n, "text": "What the expert said"}], MUTED, align="left", dx=2, dy=18),
     ]
 
 
@@ -94,27 +98,37 @@ def classes(data: Data) -> str:
     if not rows:
         return ""
     n = len(rows)
-    frame = Frame((0, 1), (n, 0), 28 * n, 430, left=214, top=30, right=76, bottom=48)
+    marks = share_steps(min(end for row in rows for end in (row["f1"], *ends(row)) if end is not None), 1.0)
+    frame = Frame((marks[0], 1), (n, 0), 30 * n, 430, left=214, top=30, right=76, bottom=48)
     spots = [{"x": row["f1"], "y": i + 0.5} for i, row in enumerate(rows)]
-    names = [{"x": 0, "y": i + 0.5, "text": wrap(row["label"], 28, 1)[0]} for i, row in enumerate(rows)]
+    names = [_row_name(frame, i, row["label"]) for i, row in enumerate(rows)]
     sizes = [{"x": 1, "y": i + 0.5, "text": count(row["rows"])} for i, row in enumerate(rows)]
     ranges = [
         {"x": low, "y": i + 0.5, "x2": high, "y2": i + 0.5}
         for i, (low, high) in enumerate(map(ends, rows))
         if low is not None and high is not None
     ]
-    guides = [{"x": 0, "y": i + 0.5, "x2": 1, "y2": i + 0.5} for i in range(n)]
+    guides = [
+        {"x": marks[0], "y": i + 0.5, "x2": ends(row)[0] or row["f1"], "y2": i + 0.5} for i, row in enumerate(rows)
+    ]
     layers = [
-        *canvas.x_axis(frame, labelled((0, 0.25, 0.5, 0.75, 1), "%"), "F1 score", grid=True),
+        *canvas.x_axis(frame, labelled(marks, "%"), "F1 score", grid=True),
         canvas.rules(frame, guides, RULE, strokeDash=[1, 3]),
         canvas.rules(frame, ranges, ACCENT, 7, opacity=0.28, strokeCap="round"),
         canvas.dots(frame, spots),
-        canvas.texts(frame, names, align="right", dx=-14),
+        canvas.texts(frame, names, align="right", dx=-14, fontSize=12, lineHeight=13),
         canvas.texts(frame, sizes, MUTED, align="right", dx=60),
-        canvas.texts(frame, [{"x": 1, "y": 0, "text": "rows"}], MUTED, align="right", dx=60, dy=-14),
+        canvas.texts(frame, [{"x": 1, "y": 0, "text": "Rows"}], MUTED, align="right", dx=60, dy=-14),
     ]
     said = "; ".join(f"{row['label']} {figure(row['f1'], *ends(row), '%')}" for row in rows)
     return draw(frame, layers, f"F1 score, {plural(n, 'label')}, the weakest first. {said}.")
+
+
+def _row_name(frame: Frame, row: int, label: object) -> Data:
+    """A label in at most two lines, centred on its row."""
+    lines = wrap(label, 28)
+    shift = 13 * (len(lines) - 1) / 2 / (frame.height / frame.y[0])
+    return {"x": frame.x[0], "y": row + 0.5 - shift, "text": "\n".join(lines)}
 
 
 def reliability(data: Data) -> str:
@@ -130,12 +144,12 @@ def reliability(data: Data) -> str:
         low, high = wilson(one["accuracy"] * one["rows"], one["rows"])
         ranges.append({"x": one["confidence"], "y": low, "x2": one["confidence"], "y2": high})
     fifths = labelled(_FIFTHS, "%")
-    hint = [{"x": 0.2, "y": 0.2, "text": "stated = true"}]
     layers = [
-        *canvas.y_axis(frame, fifths, "answers that were right"),
-        *canvas.x_axis(frame, fifths, "confidence the expert stated"),
+        *canvas.y_axis(frame, fifths, "Answers that were right"),
+        *canvas.x_axis(frame, fifths, "Confidence the expert stated"),
         canvas.rules(frame, [{"x": 0, "y": 0, "x2": 1, "y2": 1}], MUTED, 1.5, strokeDash=[5, 4]),
-        canvas.texts(frame, hint, MUTED, align="right", dx=-6, dy=-10, halo=True),
+        canvas.texts(frame, [{"x": 0.02, "y": 0.95, "text": "too modest"}], MUTED, align="left", fontStyle="italic"),
+        canvas.texts(frame, [{"x": 0.98, "y": 0.05, "text": "too sure"}], MUTED, align="right", fontStyle="italic"),
         *_count_bars(frame, known),
         canvas.rules(frame, ranges, ACCENT, 2),
     ]
@@ -161,7 +175,7 @@ def _count_bars(frame: Frame, known: Sequence[Data]) -> list[Layer]:
         canvas.rules(frame, [{"x": 0, "y": _BARS_FROM, "x2": 1, "y2": _BARS_FROM}]),
         canvas.boxes(frame, bars, MUTED, opacity=0.5),
         canvas.texts(frame, counts, MUTED, dy=-9, fontSize=12, halo=True),
-        canvas.texts(frame, [{"x": 0, "y": _BARS_FROM, "text": "rows"}], MUTED, align="right", dx=-10, dy=-8),
+        canvas.texts(frame, [{"x": 0, "y": _BARS_FROM, "text": "Rows"}], MUTED, align="right", dx=-10, dy=-8),
     ]
 
 
@@ -178,8 +192,8 @@ def scatter(data: Data) -> str:
     equal = [{"x": marks[0], "y": marks[0], "x2": marks[-1], "y2": marks[-1]}]
     drawn = [{"x": x, "y": y} for x, y in points[::stride]]
     layers = [
-        *canvas.y_axis(frame, labelled(marks, ""), f"predicted{unit}"),
-        *canvas.x_axis(frame, labelled(marks, ""), f"true{unit}", grid=True),
+        *canvas.y_axis(frame, labelled(marks, ""), f"Predicted{unit}"),
+        *canvas.x_axis(frame, labelled(marks, ""), f"True{unit}", grid=True),
         canvas.rules(frame, equal, MUTED, 1.5, strokeDash=[5, 4]),
         canvas.dots(frame, drawn, ACCENT, 22, opacity=0.45, strokeWidth=0),
     ]
@@ -202,9 +216,9 @@ def histogram(data: Data) -> str:
         {"x": one["low"] + gap, "y": 0, "x2": one["high"] - gap, "y2": one["rows"]} for one in ranges if one["rows"]
     ]
     layers = [
-        *canvas.y_axis(frame, labelled(up, ""), "rows"),
+        *canvas.y_axis(frame, labelled(up, ""), "Rows"),
         *canvas.x_axis(frame, labelled(across, ""), unit),
-        canvas.boxes(frame, bars, ACCENT, opacity=0.75),
+        canvas.boxes(frame, bars, ACCENT),
     ]
     for mark in lines:
         here = {"x": mark["at"], "y": up[-1]}

@@ -1,4 +1,4 @@
-"""The frame and the few marks that every chart is made of, and the way from them to an SVG that follows the page.
+"""The frame and the few marks every chart is made of, as Vega-Lite, and the way from them to an SVG of the page.
 
 Colours are the page's own CSS variables, written as they are into the SVG, so one drawing serves light, dark and print.
 All positions are explicit and no text is measured: the same data gives the same bytes on every machine.
@@ -13,13 +13,12 @@ from math import log
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-import altair as alt
 import vl_convert
 
 from metier.pages.words import clean
 
 Rows = Sequence[Mapping[str, Any]]
-Layer = Any
+Layer = dict[str, Any]
 
 INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
 ACCENT, TROUBLE, ON_ACCENT = "var(--accent)", "var(--trouble)", "var(--on-accent)"
@@ -27,6 +26,7 @@ ACCENT, TROUBLE, ON_ACCENT = "var(--accent)", "var(--trouble)", "var(--on-accent
 _SVG = "http://www.w3.org/2000/svg"
 _CONFIG: dict[str, Any] = {"background": "transparent", "view": {"stroke": None}, "text": {"limit": 0}}
 _DROPPED = re.compile(r"aria-.*|role|class|pointer-events|font-family|version|stroke-miterlimit|.*}href")
+_LONG = re.compile(r"\d+\.\d{3,}")
 _DEFAULTS = {"opacity": "1", "stroke-width": "1", "text-anchor": "start", "fill-opacity": "1"}
 
 
@@ -56,58 +56,53 @@ class Frame:
         return (high - value) / (high - low) * self.height
 
 
-def _place(frame: Frame, rows: Rows, mark: Any) -> Any:
-    """A layer over `rows` with x and y on the frame's scales; x2 and y2 where the rows have them."""
-    kind = "log" if frame.x_log else "linear"
-    channels: dict[str, Any] = {
-        "x": alt.X(
-            "x",
-            type="quantitative",
-            axis=None,
-            scale=alt.Scale(domain=list(frame.x), type=kind, nice=False, zero=False),
-        ),
-        "y": alt.Y("y", type="quantitative", axis=None, scale=alt.Scale(domain=list(frame.y), nice=False, zero=False)),
-    }
+def _layer(frame: Frame, rows: Rows, mark: str, **style: Any) -> Layer:
+    """A Vega-Lite layer over `rows` with x and y on the frame's scales; x2 and y2 where the rows have them."""
     first = rows[0] if rows else {}
-    if "x2" in first:
-        channels["x2"] = alt.X2("x2")
-    if "y2" in first:
-        channels["y2"] = alt.Y2("y2")
-    return mark(alt.Chart(alt.Data(values=[dict(row) for row in rows]))).encode(**channels)
+    encoding: dict[str, Any] = {"x": _scaled("x", frame.x, frame.x_log), "y": _scaled("y", frame.y)}
+    encoding |= {name: {"field": name} for name in ("x2", "y2") if name in first}
+    if "text" in first:
+        encoding["text"] = {"field": "text", "type": "nominal"}
+    if "order" in first:
+        encoding["order"] = {"field": "order", "type": "quantitative"}
+    if "strength" in first:
+        scale = {"domain": [0, 1], "range": [0, 1]}
+        encoding["fillOpacity"] = {"field": "strength", "type": "quantitative", "legend": None, "scale": scale}
+    return {"data": {"values": [dict(row) for row in rows]}, "mark": {"type": mark, **style}, "encoding": encoding}
+
+
+def _scaled(name: str, domain: tuple[float, float], logarithmic: bool = False) -> dict[str, Any]:
+    scale = {"domain": list(domain), "type": "log" if logarithmic else "linear", "nice": False, "zero": False}
+    if logarithmic:
+        del scale["zero"]
+    return {"field": name, "type": "quantitative", "axis": None, "scale": scale}
 
 
 def rules(frame: Frame, rows: Rows, color: str = RULE, width: float = 1, **style: Any) -> Layer:
     """Straight lines from (x, y) to (x2, y2)."""
-    return _place(frame, rows, lambda chart: chart.mark_rule(color=color, strokeWidth=width, **style))
+    return _layer(frame, rows, "rule", color=color, strokeWidth=width, **style)
 
 
-def dots(frame: Frame, rows: Rows, color: str = ACCENT, size: float = 70, **style: Any) -> Layer:
+def dots(frame: Frame, rows: Rows, color: str = ACCENT, size: float = 80, **style: Any) -> Layer:
     """Round points; `size` is their area in square pixels."""
     style = {"filled": True, "opacity": 1, "stroke": PAPER, "strokeWidth": 1.5} | style
-    return _place(frame, rows, lambda chart: chart.mark_point(color=color, size=size, **style))
+    return _layer(frame, rows, "point", color=color, size=size, **style)
 
 
 def line(frame: Frame, rows: Rows, color: str = ACCENT, width: float = 2, **style: Any) -> Layer:
     """One line through the rows in their order."""
     rows = [{**row, "order": place} for place, row in enumerate(rows)]
-    layer = _place(
-        frame, rows, lambda chart: chart.mark_line(color=color, strokeWidth=width, strokeJoin="round", **style)
-    )
-    return layer.encode(order=alt.Order("order", type="quantitative"))
+    return _layer(frame, rows, "line", color=color, strokeWidth=width, strokeJoin="round", **style)
 
 
 def band(frame: Frame, rows: Rows, color: str = ACCENT) -> Layer:
     """The area between y and y2 over x."""
-    return _place(frame, rows, lambda chart: chart.mark_area(color=color, opacity=0.16))
+    return _layer(frame, rows, "area", color=color, opacity=0.16)
 
 
 def boxes(frame: Frame, rows: Rows, color: str = ACCENT, **style: Any) -> Layer:
     """Rectangles from (x, y) to (x2, y2); a row's `strength` in 0..1 is its opacity."""
-    layer = _place(frame, rows, lambda chart: chart.mark_rect(color=color, **style))
-    if rows and "strength" in rows[0]:
-        scale = alt.Scale(domain=[0, 1], range=[0, 1])
-        layer = layer.encode(fillOpacity=alt.FillOpacity("strength", type="quantitative", legend=None, scale=scale))
-    return layer
+    return _layer(frame, rows, "rect", color=color, **style)
 
 
 def texts(
@@ -124,8 +119,7 @@ def texts(
     style = {"fontSize": 13, "lineHeight": 16, "baseline": "middle"} | style
     if halo:
         style |= {"stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
-    layer = _place(frame, rows, lambda chart: chart.mark_text(fill=color, align=align, lineBreak="\n", **style))
-    return layer.encode(text=alt.Text("text", type="nominal"))
+    return _layer(frame, rows, "text", fill=color, align=align, lineBreak="\n", **style)
 
 
 def x_axis(frame: Frame, marks: Sequence[tuple[float, str]], title: str, *, grid: bool = False) -> list[Layer]:
@@ -154,13 +148,15 @@ def y_axis(frame: Frame, marks: Sequence[tuple[float, str]], title: str) -> list
 
 def draw(frame: Frame, layers: Sequence[Layer], label: str) -> str:
     """The layers as one `<svg>` with `label` as its spoken description."""
-    chart = alt.layer(*layers).properties(
-        width=frame.width,
-        height=frame.height,
-        autosize="none",
-        padding={"left": frame.left, "top": frame.top, "right": frame.right, "bottom": frame.bottom},
-    )
-    spec = chart.configure(**_CONFIG).to_dict()
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": frame.width,
+        "height": frame.height,
+        "autosize": "none",
+        "padding": {"left": frame.left, "top": frame.top, "right": frame.right, "bottom": frame.bottom},
+        "config": _CONFIG,
+        "layer": list(layers),
+    }
     return _for_page(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]), label)
 
 
@@ -180,6 +176,11 @@ def _prune(element: ElementTree.Element) -> None:
         name for name, value in element.attrib.items() if _DROPPED.fullmatch(name) or _DEFAULTS.get(name) == value
     ]:
         del element.attrib[name]
+    for name in ("transform", "d", "x", "x2", "y", "y2"):
+        if name in element.attrib:
+            element.set(
+                name, _LONG.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), element.get(name, ""))
+            )
     for child in list(element):
         unseen = child.get("display") == "none" or child.get("d") in ("", "M0,0h0v0h0Z")
         backdrop = child.get("class") == "background" or child.get("fill") == "transparent"

@@ -58,20 +58,26 @@ def labelled(marks: Sequence[float], unit: str) -> list[tuple[float, str]]:
 
 def time_marks(low: float, high: float) -> list[tuple[float, str]]:
     """Round durations on a logarithmic axis, one on each side of what is shown."""
-    inside = [at for at in _TIMES if low <= at <= high]
-    first = max((at for at in _TIMES if at <= low), default=_TIMES[0])
-    last = min((at for at in _TIMES if at >= high), default=_TIMES[-1])
-    marks = sorted({first, *inside, last})
+    marks = _around(_TIMES, low, high)
     return [(at, f"{at:g}\u00a0s" if at < 1 else seconds(at).replace(".0", "")) for at in marks]
 
 
 def count_marks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round counts on a logarithmic axis: 1, 2, 5 times powers of ten within the range, and one beyond each end."""
-    all_marks = [float(size * 10**power) for power in range(10) for size in (1, 2, 5)]
-    first = max((at for at in all_marks if at <= low), default=1.0)
-    last = min((at for at in all_marks if at >= high), default=all_marks[-1])
-    marks = [at for at in all_marks if first <= at <= last]
-    return [(at, count(at)) for at in marks]
+    """Round counts on a logarithmic axis: 1, 2 and 5 times powers of ten, or the powers alone where there are many."""
+    powers = [10.0**power for power in range(13)]
+    marks = _around([size * power for power in powers for size in (1, 2, 5)], low, high)
+    # Over three powers of ten the steps between would crowd the axis.
+    return [(at, count(at)) for at in (marks if len(marks) <= 10 else _around(powers, low, high))]
+
+
+def _around(marks: Sequence[float], low: float, high: float) -> list[float]:
+    """The marks from the last one not above `low` to the first one not below `high`, two at least."""
+    first = max((place for place, at in enumerate(marks) if at <= low), default=0)
+    last = min((place for place, at in enumerate(marks) if at >= high), default=len(marks) - 1)
+    if last <= first:
+        last = min(first + 1, len(marks) - 1)
+        first = last - 1
+    return list(marks[first : last + 1])
 
 
 def place(
@@ -79,7 +85,7 @@ def place(
 ) -> list[Box]:
     """A box for each label near its point, avoiding the edges, the `taken` boxes and the labels placed before.
 
-    Greedy: each label tries eight places around its point and takes the one that covers least.
+    Greedy: each label tries the places around its point and takes the one that covers least.
     """
     placed: list[Box] = []
     for (x, y), label in zip(points, labels, strict=True):
@@ -96,6 +102,9 @@ def place(
                 (8, 4),
                 (-8 - wide, -high - 4),
                 (-8 - wide, 4),
+                (8, -2 * high - 6),
+                (-8 - wide, -2 * high - 6),
+                (-wide / 2, -2 * high - 14),
             )
         ]
         inside = Box(0, 0, *size)

@@ -39,7 +39,6 @@ def compose(
     examples: Examples,
     on_test: bool,
     learning: Mapping[str, Any],
-    threshold: float | None,
     record: Mapping[str, Any],
     base: Base,
 ) -> str:
@@ -106,7 +105,7 @@ def _verdict(climb: Climb, metric: Metric, evaluation: Evaluation, where: str) -
         f"({metric.name}; {better} is better).",
         f"It stands on the rung “{chosen.name}”: {chosen.reason}.",
     ]
-    dearer = [step for step in climb.steps[climb.steps.index(chosen) + 1 :]]
+    dearer = climb.steps[climb.steps.index(chosen) + 1 :]
     sentences += [f"“{step.name}” was not taken: {step.reason}." for step in dearer]
     return Section("verdict", "Verdict", {"headline": headline, "sentences": sentences})
 

@@ -40,7 +40,7 @@ class _Spot:
 def ladder(data: Data) -> str:
     """Score with its interval against training seconds (log axis), the chosen rung in colour.
 
-    Rungs far from the best would flatten the rest: they stand as triangles at the edge, with their score in words.
+    Rungs far from the best would flatten the rest: they stand as triangles beyond it, with their score in words.
     """
     rungs = [rung for rung in data["rungs"] if finite(rung["value"]) is not None]
     if not rungs:
@@ -50,16 +50,19 @@ def ladder(data: Data) -> str:
     marks = _score_marks(near, unit)
     spent = [max(finite(rung["seconds"]) or 0.0, _QUICKEST) for rung in rungs]
     times = time_marks(min(spent), max(spent))
-    edge = marks[0] if greater else marks[-1]
-    frame = Frame((times[0][0], times[-1][0]), (marks[0], marks[-1]), height=320, x_log=True)
+    # Far rungs stand in a strip of their own beyond the axis.
+    strip = (0.25 if len(near) < len(rungs) else 0.0) * (marks[-1] - marks[0])
+    heights = (marks[0] - strip, marks[-1]) if greater else (marks[0], marks[-1] + strip)
+    beyond = marks[0] - 0.75 * strip if greater else marks[-1] + 0.75 * strip
+    frame = Frame((times[0][0], times[-1][0]), heights, height=360 if strip else 300, x_log=True)
     spots = [
-        _Spot(rung, x, rung["value"] if rung in near else edge, rung not in near, rung["name"] == data.get("chosen"))
+        _Spot(rung, x, rung["value"] if rung in near else beyond, rung not in near, rung["name"] == data.get("chosen"))
         for rung, x in zip(rungs, spent, strict=True)
     ]
     title = titled(data) + ("" if greater else ", less is better")
     layers = [
         *canvas.y_axis(frame, labelled(marks, unit), title),
-        *canvas.x_axis(frame, times, "time it took (logarithmic)"),
+        *canvas.x_axis(frame, times, "Time it took (logarithmic)"),
         *_climb(frame, spots, greater),
         *_rung_labels(frame, spots, unit),
     ]
@@ -75,7 +78,7 @@ def _near_the_best(rungs: Sequence[Data], greater: bool) -> list[Data]:
     """The rungs worth an axis: a far one is left to the edge where that shows the others 2.5 times larger."""
     ranked = sorted(rungs, key=lambda rung: float(rung["value"]), reverse=greater)
     best = float(ranked[0]["value"])
-    while len(ranked) > 2:
+    while len(ranked) > 3:
         rest = max(abs(best - ranked[-2]["value"]), 0.02 * abs(best))
         if abs(best - ranked[-1]["value"]) < 2.5 * rest:
             break
@@ -143,7 +146,7 @@ def learning_curve(data: Data) -> str:
         if low is not None and high is not None
     ]
     layers = canvas.y_axis(frame, labelled(marks, unit), titled(data))
-    layers += canvas.x_axis(frame, rows, "training rows (logarithmic)")
+    layers += canvas.x_axis(frame, rows, "Training rows (logarithmic)")
     if len(track) > 1:
         layers += [canvas.band(frame, ranges)] if len(ranges) > 1 else []
         layers.append(canvas.line(frame, track, ACCENT, 2))
@@ -174,8 +177,8 @@ def answering(data: Data) -> str:
         f"{words}\nanswers {number(point['answered'], '%')}, {number(point['precision'], '%')} right"
         for point, words in marked
     ]
-    layers = canvas.y_axis(frame, labelled(marks, "%"), "answers that were right")
-    layers += canvas.x_axis(frame, labelled(_SHARES, "%"), "share of rows answered")
+    layers = canvas.y_axis(frame, labelled(marks, "%"), "Answers that were right")
+    layers += canvas.x_axis(frame, labelled(_SHARES, "%"), "Share of rows answered")
     layers += [canvas.line(frame, track, ACCENT, 2.5)] if len(track) > 1 else []
     layers += _marked(frame, [point for point, _ in marked], labels, track, chosen)
     said = "; ".join(label.replace("\n", ": ") for label in labels)
@@ -218,7 +221,7 @@ def titled(data: Data) -> str:
     """What is measured, in the section's own words (`title`) with the metric's name after them, or the name alone."""
     name = str(data["metric"]).replace("_", " ")
     title = data.get("title")
-    return f"{title} ({name})" if title else name
+    return f"{title} ({name})" if title else name[:1].upper() + name[1:]
 
 
 def _score_marks(rows: Sequence[Data], unit: str) -> list[float]:

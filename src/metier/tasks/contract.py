@@ -106,7 +106,7 @@ class Target(Protocol):
         """Raw outputs -> outputs whose confidence is honest, same shape."""
 
     def threshold(self, outputs: Array, truth: Array, plan: Plan) -> float | None:
-        """From calibrated validation outputs: the confidence under which to abstain, by the plan's cost or precision."""
+        """From calibrated held-out outputs: the confidence under which to abstain, by the plan's cost or precision."""
 
     def decode(self, outputs: Array, calibration: Mapping[str, float], threshold: float | None) -> Predictions:
         """Raw outputs -> what a person gets."""
@@ -172,9 +172,17 @@ class Work:
 class Rung(Protocol):
     """One step of the ladder."""
 
-    name: str
-    summary: str
-    trains: bool  # whether it changes the base's weights: dear, so not tried once a cheaper such rung did not pay
+    @property
+    def name(self) -> str:
+        """What it is called in flags and records."""
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one line a person reads."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it changes the base's weights: dear, so not tried once a cheaper such rung did not pay."""
 
     def estimate(self, work: Work) -> float:
         """Seconds this fit would take on this machine; cheap to ask."""

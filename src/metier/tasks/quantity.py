@@ -58,7 +58,7 @@ class Quantity:
 
         return quantity_metrics()
 
-    def loss(self, outputs: Any, targets: Any, *, smoothing: float, weights: Any | None) -> Any:  # noqa: ARG002
+    def loss(self, outputs: Any, targets: Any, *, smoothing: float, weights: Any | None) -> Any:
         """Huber's loss (1964) of (n,) or (n, 1) outputs in units of `spread`; a few wild values do not rule it."""
         from torch.nn import functional
 
@@ -81,11 +81,11 @@ class Quantity:
             "guess_half_width": _conformal(np.abs(wanted - np.median(wanted))),
         }
 
-    def calibrated(self, outputs: Array, calibration: Mapping[str, float]) -> Array:  # noqa: ARG002
+    def calibrated(self, outputs: Array, calibration: Mapping[str, float]) -> Array:
         """The outputs as they are: calibration gives the width of their interval."""
         return np.asarray(outputs)
 
-    def threshold(self, outputs: Array, truth: Array, plan: Plan) -> float | None:  # noqa: ARG002
+    def threshold(self, outputs: Array, truth: Array, plan: Plan) -> float | None:
         """None: all predictions of a quantity are equally sure, so there is none to hand to a person first."""
         return None
 

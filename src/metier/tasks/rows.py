@@ -42,7 +42,7 @@ class Rows:
             return Recognition(0.8, f"{why} and only short texts")
         return Recognition(0.3, f"{why} beside text in {', '.join(column.name for column in texts)}")
 
-    def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:  # noqa: ARG002 - the contract's signature
+    def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
         """The columns of numbers, categories, times and texts."""
         return schema.named(*FEATURE_ROLES)
 
@@ -54,7 +54,7 @@ class Rows:
         """
         features = _features(dataset, self.reads(dataset.schema, plan))
         kind = target.kind if target is not None else targets.suggested(dataset.schema) if dataset.schema.target else ""
-        labels = targets.read(dataset, plan, kind, target)
+        labels = targets.read(dataset, kind, target)
         aside = {"no value in any column": np.flatnonzero(_all_null(features))}
         if labels.known:
             aside["missing target"] = np.setdiff1d(np.flatnonzero(labels.missing), aside["no value in any column"])
@@ -84,7 +84,7 @@ class Rows:
             ),
         )
 
-    def rungs(self, target: Target) -> tuple[Rung, ...]:  # noqa: ARG002 - the same ladder for either target
+    def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, trees."""
         from metier.tasks.rows_rungs import Linear, Majority
         from metier.tasks.rows_trees import Trees

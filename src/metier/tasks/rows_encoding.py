@@ -26,6 +26,7 @@ FEATURE_ROLES: tuple[FeatureRole, ...] = ("number", "category", "time", "text")
 MOST_LEVELS = 254  # LightGBM's bins and a sane width of the one-hot block
 TEXT_COMPONENTS = 32
 _CLIP = 10.0  # a mistyped number far outside the training range must not decide a linear prediction alone
+_LARGEST = 1e100  # whose square is still a number
 # What is read from a moment: name, levels where the linear model should see them one-hot (0: as a number).
 _MOMENT = (("days", 0), ("year", 0), ("month", 12), ("weekday", 7), ("hour", 24))
 
@@ -150,9 +151,10 @@ def fit_encoding(table: pa.Table, trunk: Trunk | None) -> Encoding:
                 arrays |= {f"text.{name}.mean": mean, f"text.{name}.components": components}
     plain = Encoding(tuple(feature for feature in features if feature.role != "text"), {})
     dense, _ = _split(plain.tree_matrix(table, trunk), plain.slots)
+    dense = np.clip(dense, -_LARGEST, _LARGEST)
     arrays["median"] = np.array([np.median(seen) if len(seen := one[~np.isnan(one)]) else 0.0 for one in dense.T])
     texts = [_embed(table, feature.name, trunk) for feature in features if feature.role == "text"]
-    dense = np.hstack([_impute(dense, arrays["median"]), *texts])
+    dense = np.hstack([_usual(_impute(dense, arrays["median"])), *texts])
     scale = dense.std(axis=0) if len(dense) else np.ones(dense.shape[1])
     arrays["mean"] = dense.mean(axis=0) if len(dense) else np.zeros(dense.shape[1])
     arrays["scale"] = np.where(scale > 1e-12, scale, 1.0)
@@ -252,7 +254,16 @@ def _split(matrix: Array, slots: tuple[Slot, ...]) -> tuple[Array, tuple[Array, 
 def _impute(dense: Array, median: Array) -> Array:
     """Numbers with medians where missing, and beside them one indicator a column."""
     missing = np.isnan(dense)
-    return np.hstack([np.where(missing, median, dense), missing.astype(np.float64)])
+    known = np.where(missing, median, np.clip(dense, -_LARGEST, _LARGEST))
+    return np.hstack([known, missing.astype(np.float64)])
+
+
+def _usual(dense: Array) -> Array:
+    """Each column within its middle 99.8%: one mistyped cell must not flatten all others when it is standardised."""
+    if not dense.size:
+        return dense
+    low, high = np.quantile(dense, [0.001, 0.999], axis=0, method="inverted_cdf")
+    return cast(Array, np.clip(dense, low, high))
 
 
 def _one_hot(codes: Array, sizes: list[int]) -> Any:

@@ -61,7 +61,7 @@ class Majority:
     trains = False
     summary = "always the commonest label, or the average: what any model must beat"
 
-    def estimate(self, work: Work) -> float:  # noqa: ARG002 - the contract's signature
+    def estimate(self, work: Work) -> float:
         """Practically nothing."""
         return 0.05
 
@@ -76,7 +76,7 @@ class Majority:
         )
         return Constant((averages[chosen],), 1), {"average": chosen}
 
-    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:  # noqa: ARG002
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read what `Constant.save` wrote."""
         record, _ = read_parts(folder)
         return Constant(tuple(record["values"]), record["width"])
@@ -141,12 +141,19 @@ class Linear:
             stage.advance()
         return LinearPredictor(encoding, work.trunk, *parts, prior, settings["shift"]), settings
 
-    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:  # noqa: ARG002
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read what `LinearPredictor.save` wrote."""
         record, arrays = read_parts(folder)
         encoding = Encoding.of(record["encoding"], encoding_arrays(arrays))
-        parts = (arrays[name] for name in ("coefficients", "intercept", "present", "prior"))
-        return LinearPredictor(encoding, trunk, *parts, record["shift"])
+        return LinearPredictor(
+            encoding,
+            trunk,
+            arrays["coefficients"],
+            arrays["intercept"],
+            arrays["present"],
+            arrays["prior"],
+            record["shift"],
+        )
 
 
 def _choose(work: Work, train: Examples, matrix: Any, prior: Array) -> dict[str, Any]:

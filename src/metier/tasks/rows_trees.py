@@ -96,11 +96,12 @@ class Trees:
         settings = dict(work.settings or {}) or _choose(work, train, encoded, present, prior, start + 0.45 * left)
         with work.progress.stage("trees", settings["rounds"], "trees") as stage:
             booster = fit(encoded, settings, work.plan.seed, start + 0.9 * left, stage.advance)
-        settings["rounds"] = max(1, booster.current_iteration())
+        if booster.best_iteration > 0:  # the clock ended it
+            settings["rounds"] = booster.best_iteration
         predictor = TreesPredictor(encoding, work.trunk, booster.model_to_string(), present, prior, settings["shift"])
         return predictor, settings
 
-    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:  # noqa: ARG002 - the contract's signature
+    def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read what `TreesPredictor.save` wrote."""
         record, arrays = read_parts(folder)
         encoding = Encoding.of(record["encoding"], encoding_arrays(arrays))

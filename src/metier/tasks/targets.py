@@ -56,7 +56,7 @@ def suggested(schema: Schema) -> str:
     return "quantity" if is_number(schema) and distinct > _MOST_NUMBERED_CLASSES else "classes"
 
 
-def read(dataset: Dataset, plan: Plan, kind: str, target: Target | None) -> Labels:
+def read(dataset: Dataset, kind: str, target: Target | None) -> Labels:
     """Read the target column as classes or a quantity.
 
     With `target` (an expert's own) labels it has never seen raise DataError; without the column all are unknown.
@@ -92,7 +92,7 @@ def assigned(dataset: Dataset, rows: Array) -> Array | None:
     if not names:
         return None
     said = np.array([_SPLIT_NAMES.get(str(value).strip().lower(), "train") for value in _plain(dataset, names[0])])
-    return said[rows]
+    return np.asarray(said[rows])
 
 
 def _quantity(dataset: Dataset, name: str, target: Target | None) -> Labels:

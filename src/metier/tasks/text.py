@@ -65,7 +65,7 @@ class Text:
             )
         texts = joined([dataset.table.column(name) for name in names], self._joined)
         empty = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
-        labels = targets.read(dataset, plan, self.target_kind, target)
+        labels = targets.read(dataset, self.target_kind, target)
         aside = {"empty text": np.flatnonzero(empty)}
         if labels.known:
             aside["missing target"] = np.flatnonzero(labels.missing & ~empty)

@@ -15,6 +15,7 @@ from torch import Tensor
 from metier import files
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (n, width) outputs, (n,) targets -> scalar mean
+Penalty = Callable[[Tensor], Tensor]  # weight (width, d) -> scalar
 # Up to this many numbers the whole matrix fits in memory as float32 and L-BFGS finds the optimum itself.
 _WHOLE = 60_000 * 768
 _ROWS_PER_STEP = 4096
@@ -55,21 +56,27 @@ def fit(
     *,
     l2: float,
     start: Head | None = None,
+    prior: Tensor | None = None,
     seed: int,
 ) -> Head:
-    """Minimise `loss` + l2 * |weight|^2 over a linear head; features (n, d), targets (n,).
+    """Minimise `loss` + l2 * |weight - prior|^2 over a linear head; features (n, d), targets (n,), prior (width, d).
 
     Up to some 60,000 rows with L-BFGS to convergence, beyond with AdamW over shuffled rows in bounded memory.
     """
     rows, columns = features.shape
-    weight = torch.zeros(width, columns) if start is None else start.weight.clone()
+    origin = torch.zeros(width, columns) if prior is None else prior
+    weight = origin.clone() if start is None else start.weight.clone()
     bias = torch.zeros(width) if start is None else start.bias.clone()
     weight.requires_grad_()
     bias.requires_grad_()
+
+    def penalty(now: Tensor) -> Tensor:
+        return l2 * (now - origin).square().sum()
+
     if rows * columns <= _WHOLE:
-        _whole(features, targets, weight, bias, loss, l2)
+        _whole(features, targets, weight, bias, loss, penalty)
     else:
-        _in_steps(features, targets, weight, bias, loss, l2, seed)
+        _in_steps(features, targets, weight, bias, loss, penalty, seed)
     return Head(weight.detach(), bias.detach())
 
 
@@ -96,7 +103,9 @@ def choose(
     return best[1], best[2]
 
 
-def _whole(features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, l2: float) -> None:
+def _whole(
+    features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, penalty: Penalty
+) -> None:
     x, y = torch.from_numpy(np.asarray(features, np.float32)), torch.from_numpy(targets)
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=200, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
@@ -104,15 +113,15 @@ def _whole(features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tens
 
     def closure() -> Any:
         optimizer.zero_grad()
-        value = loss(x @ weight.T + bias, y) + l2 * weight.square().sum()
-        value.backward()
+        value = loss(x @ weight.T + bias, y) + penalty(weight)
+        torch.autograd.backward(value)
         return value
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
 
 
 def _in_steps(
-    features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, l2: float, seed: int
+    features: np.ndarray, targets: np.ndarray, weight: Tensor, bias: Tensor, loss: Loss, penalty: Penalty, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     rows = len(targets)
@@ -127,6 +136,6 @@ def _in_steps(
             some = order[at : at + _ROWS_PER_STEP]
             x = torch.from_numpy(np.asarray(features[some], np.float32))
             optimizer.zero_grad()
-            (loss(x @ weight.T + bias, torch.from_numpy(targets[some])) + l2 * weight.square().sum()).backward()
+            torch.autograd.backward(loss(x @ weight.T + bias, torch.from_numpy(targets[some])) + penalty(weight))
             optimizer.step()
             schedule.step()

@@ -95,7 +95,7 @@ class Course:
 
 
 def folds_of(examples: Examples, train: Array, validation: Array, seed: int) -> tuple[tuple[Examples, Examples], ...]:
-    """(training, held-out) examples: the split's own, or with few rows five folds in which every row is held out once."""
+    """(training, held-out) examples: the split's own; with few rows five folds, in which every row is held out once."""
     if len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
         return ((examples.take(train), examples.take(validation)),)
     every = np.sort(np.concatenate([train, validation]))

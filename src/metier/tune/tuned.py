@@ -26,7 +26,7 @@ _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
 _LAST_PASS = 0.3
-_DEFAULT_HEAD = {"l2": 1e-5, "label_names": False, "blend": {}}
+_DEFAULT_HEAD = {"l2": 1e-5, "few": False, "blend": {}}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TunedRung:
         """
         if work.settings is None:
             frozen = work.earlier.get("frozen")
-            head = {}
+            head: dict[str, Any] = {}
             if frozen is None:
                 frozen, head = FrozenRung().fit(work)
             return frozen, {**self._settings(work), "head": head}
@@ -153,7 +153,7 @@ class TunedRung:
             seed=work.plan.seed,
         )
         standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
-        learner = pupil.module.cpu()  # type: ignore[assignment]
+        learner = pupil.module.cpu()
         dial = adapters.Dial(learner, before)
         scale = _choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
         dial.turn(scale)

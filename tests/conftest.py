@@ -1,0 +1,90 @@
+"""Small real things all tests share: a tiny encoder with its tokenizer, and a table of short tickets."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+THINGS = {
+    "card": ["card", "plastic", "visa card", "debit card", "bank card"],
+    "transfer": ["transfer", "wire", "payment to a friend", "standing order", "remittance"],
+    "login": ["login", "password", "sign in", "app access", "pin code"],
+    "fees": ["fee", "charge", "cost", "commission", "price"],
+}
+FRAMES = [
+    "my {} does not work",
+    "please help with the {}",
+    "what about the {} today",
+    "i have a question on my {}",
+    "the {} is wrong again",
+    "why is the {} like this",
+    "tell me more of the {}",
+    "is the {} free of trouble",
+]
+
+
+def tickets(rows: int, seed: int = 0) -> list[tuple[str, str]]:
+    """(text, intent) pairs, most of them distinct: an easy task of four labels."""
+    rng = np.random.default_rng(seed)
+    labels = list(THINGS)
+    out = []
+    for number in range(rows):
+        label = labels[number % len(labels)]
+        thing = THINGS[label][rng.integers(len(THINGS[label]))]
+        frame = FRAMES[rng.integers(len(FRAMES))]
+        out.append((f"{frame.format(thing)} {rng.integers(1000)}", label))
+    return out
+
+
+def write_tickets(path: Path, rows: int, seed: int = 0) -> Path:
+    """A CSV of `tickets` with the columns text and intent."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "intent"])
+        writer.writerows(tickets(rows, seed))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT of 4 layers and width 32, random but seeded, and a word-piece tokenizer of its own."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("bases") / "tiny"
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer.train_from_iterator(
+        [text for text, _ in tickets(400)], trainers.WordPieceTrainer(vocab_size=400, special_tokens=special)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture
+def ticket_file(tmp_path: Path) -> Path:
+    """240 easy tickets."""
+    return write_tickets(tmp_path / "tickets.csv", 240)

@@ -1,0 +1,118 @@
+"""Every template at its edges: empty, single, null, very long, hostile, right-to-left."""
+
+from __future__ import annotations
+
+import pytest
+
+from metier.pages.page import render
+from metier.tasks.contract import Section
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; \x00\ud800 ]]> {{ 7*7 }}"
+SEEN = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> &amp; \ufffd\ufffd ]]> {{ 7*7 }}"
+LONG = "Überweisungsbestätigungsbenachrichtigungseinstellung" * 3
+RTL, EMOJI = "כל התשובות נכונות", "😀👩‍👩‍👧" * 20
+
+RUNG = {"name": "majority", "value": 0.5, "low": None, "high": None, "seconds": 0, "taken": True, "reason": EVIL}
+CARD = {"title": EVIL, "term": "", "value": None, "low": None, "high": None, "baseline": None, "baseline_title": ""}
+CLASS = {"label": EVIL, "rows": 3, "precision": 1.0, "recall": 0.5, "f1": 0.667, "low": 0.2, "high": 0.9}
+UNSEEN = {"label": "x", "rows": 0, "precision": None, "recall": None, "f1": None, "low": 0.0, "high": 1.0}
+BIN = {"confidence": 1.0, "accuracy": 1.0, "rows": 3}
+METRIC = {"title": EVIL, "term": EVIL, "value": None, "low": None, "high": None, "generic": None}
+ERROR = {"row": 1, "text": EVIL, "truth": EVIL, "prediction": LONG, "confidence": None}
+PROBLEM = {"severity": EVIL, "detail": EVIL, "rows": 0, "fix": EVIL}
+
+
+def _ladder(rungs, **more):
+    return {"metric": "accuracy", "greater_is_better": True, "chosen": "majority", "rungs": rungs} | more
+
+
+def _equal(names):
+    return [{**RUNG, "name": name, "value": 1.0, "low": 1.0, "high": 1.0, "seconds": 3.0} for name in names]
+
+
+def _diagonal(size):
+    return [[4 if i == j else int(i == j + 1) for j in range(size)] for i in range(size)]
+
+
+def _points(*pairs):
+    return [{"answered": answered, "precision": precision, "threshold": None} for answered, precision in pairs]
+
+
+EDGES = [
+    ("verdict", {"headline": EVIL, "sentences": [EVIL, RTL, EMOJI]}),
+    ("scorecard", {"cards": [{**CARD, "unit": "%"}]}),
+    ("scorecard", {"cards": [{**CARD, "value": -3.2, "low": -4, "high": -1, "baseline": 0, "unit": EVIL}]}),
+    ("scorecard", {"cards": []}),
+    ("ladder", _ladder([{**RUNG, "value": 12.5}], metric="rmse", greater_is_better=False)),
+    ("ladder", _ladder([{**RUNG, "value": None, "seconds": None}], metric=EVIL)),
+    ("ladder", _ladder(_equal((EVIL, LONG, RTL, "d")))),
+    ("ladder", _ladder([{**RUNG, "value": value, "name": str(value)} for value in (-2e6, 0.0, 1e-9, 5e6)])),
+    ("ladder", _ladder([])),
+    ("confusion", {"labels": ["spam", "ham"], "matrix": [[12_045, 0], [31, 1_948]]}),
+    ("confusion", {"labels": [EVIL, LONG, RTL, EMOJI], "matrix": [[0] * 4 for _ in range(4)]}),
+    ("confusion", {"labels": [f"label {i}" for i in range(77)], "matrix": _diagonal(77)}),
+    ("confusion", {"labels": ["only"], "matrix": [[3]]}),
+    ("confusion", {"labels": [], "matrix": []}),
+    ("classes", {"rows": [CLASS, {**CLASS, "label": LONG}]}),
+    ("classes", {"rows": [UNSEEN]}),
+    ("classes", {"rows": []}),
+    ("reliability", {"ece": None, "ece_before": None, "bins": [BIN]}),
+    ("reliability", {"ece": 0.0, "ece_before": 0.0, "bins": []}),
+    ("answering", {"threshold": 0.5, "points": [{"answered": 1.0, "precision": 1.0, "threshold": 0.7}]}),
+    ("answering", {"threshold": 1.01, "points": [{"answered": 1.0, "precision": 0.4, "threshold": 0.0}]}),
+    ("answering", {"threshold": None, "points": _points((1.0, 0.4), (0.5, 0.6), (0.0, None))}),
+    ("answering", {"threshold": None, "points": []}),
+    ("learning_curve", {"metric": "mae", "points": [{"rows": 100, "value": 3.25, "low": 3.0, "high": 3.5}]}),
+    ("learning_curve", {"metric": EVIL, "points": [{"rows": 0, "value": 0.5, "low": None, "high": None}] * 2}),
+    ("learning_curve", {"metric": "mae", "points": []}),
+    ("errors", {"rows": [ERROR, {**ERROR, "text": "\u202eevil " + "x" * 1_000_000, "truth": "", "prediction": 3}]}),
+    ("errors", {"rows": []}),
+    ("scatter", {"points": [[1.0, 1.0]], "unit": EVIL}),
+    ("scatter", {"points": [[None, 1.0], [float("nan"), 2.0]], "unit": ""}),
+    ("scatter", {"points": [], "unit": ""}),
+    ("intervals", {"coverage": None, "wanted": 0.9, "half_width": None}),
+    ("histogram", {"bins": [], "unit": "tokens"}),
+    ("histogram", {"bins": [{"low": 3, "high": 4, "rows": 9}], "unit": EVIL, "marks": [{"at": 90, "label": EVIL}]}),
+    ("metrics", {"rows": [METRIC, {**METRIC, "value": -0.4, "low": -0.6, "high": -0.2, "generic": 0.0}]}),
+    ("metrics", {"rows": []}),
+    ("problems", {"rows": [PROBLEM]}),
+    ("problems", {"rows": []}),
+    ("facts", {"rows": [[EVIL, EVIL], [LONG, None]]}),
+    ("facts", {"rows": []}),
+    ("record", {"command": EVIL, "files": [{"file": EVIL, "sha256": EVIL}], "root": EVIL}),
+    ("record", {"command": "", "files": [], "root": ""}),
+]
+
+
+@pytest.mark.parametrize(("template", "data"), EDGES, ids=[f"{name}-{place}" for place, (name, _) in enumerate(EDGES)])
+def test_a_section_at_its_edge_is_whole_and_runs_nothing(template, data, outline):
+    found = outline(render(EVIL, [Section(template, EVIL, data, EVIL)], lead=EVIL, facts=[(EVIL, EVIL)]))
+    assert {tag for tag, _ in found.tags} & {"script", "img"} == set()
+    assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
+    assert SEEN in found.text
+    assert all(word not in found.text for word in ("None", "nan", "Undefined", "Markup"))
+    "".join(found.texts).encode()
+
+
+def test_every_template_is_tried_at_an_edge(sections):
+    assert {name for name, _ in EDGES} == set(sections)
+
+
+def test_hostile_texts_of_all_sections_are_shown_as_they_are(outline):
+    html = render("x", [Section("errors", "Errors", {"rows": [ERROR]})])
+    assert outline(html).text.count(SEEN) == 2
+    assert "<script" not in html
+
+
+def test_a_text_of_a_million_characters_is_cut_and_says_so(outline):
+    html = render("x", [Section("errors", "Errors", {"rows": [{**ERROR, "text": "x" * 1_000_000}]})])
+    assert "999,600 more characters" in outline(html).text
+    assert len(html) < 60_000
+
+
+def test_foreign_scripts_stand_apart_from_what_surrounds_them(outline):
+    found = outline(render(RTL, [Section("errors", EMOJI, {"rows": [{**ERROR, "truth": RTL}]})]))
+    assert RTL in found.text
+    assert EMOJI in found.text
+    assert len(found.named("bdi")) >= 4
+    assert {"dir": "auto"} in found.named("p")
