@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# How long a machine takes says nothing on whether the code is right.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 THINGS = {
     "card": ["card", "plastic", "visa card", "debit card", "bank card"],

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import click
 
+from metier import files
 from metier.errors import Interrupted, MetierError
 from metier.plan import fields
 
@@ -68,7 +69,7 @@ class Screen:
     def show(self, answer: Any, told: Callable[[], None]) -> None:
         """The answer as one JSON object, or as `told` tells it to a person."""
         if self.as_json:
-            click.echo(json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False))
+            click.echo(json.dumps(json.loads(files.pretty(answer)), ensure_ascii=False))
         else:
             told()
 
@@ -101,14 +102,3 @@ def _option(name: str, field: Any) -> Callable[[Command], Command]:
     number = int if int in kinds else float if float in kinds and name != "time_limit" else str
     label = {int: "N", float: "X", str: "TEXT"}[number]
     return click.option(flag, name, type=number, multiple=several, metavar=label, default=None, help=text)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: a figure that could not be computed is null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value.item() if hasattr(value, "item") else value

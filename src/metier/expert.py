@@ -203,8 +203,11 @@ def write(
     reads: Sequence[str],
     evidence: Mapping[str, Any],
 ) -> None:
-    """Write an expert's folder; nothing is seen of it until it is whole. `evidence` goes into metier.json as it is."""
-    with files.write_folder(folder) as building:
+    """Write an expert's folder; nothing is seen of it until it is whole. `evidence` goes into metier.json as it is.
+
+    What lies at `folder` is replaced, whatever it is: `folder` is part of a run, so metier's own.
+    """
+    with files.write_folder(folder, marker=None) as building:
         predictor.save(building)
         (building / GENERIC).mkdir()
         generic[1].save(building / GENERIC)

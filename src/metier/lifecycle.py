@@ -180,7 +180,13 @@ def demo(
     """Tune the bundled help-desk tickets and answer three new ones. Returns what `tune` does, and the answers."""
     from metier import examples
 
-    wanted = {"target": "intent", "name": "support", "test": str(examples.path("support/tickets-test.csv")), **choices}
+    wanted = {
+        "target": "intent",
+        "name": "support",
+        "time_limit": "100s",
+        "test": str(examples.path("support/tickets-test.csv")),
+        **choices,
+    }
     tuned = tune(examples.path("support/tickets.csv"), workspace=workspace, progress=progress, **wanted)
     answers = Expert.load(tuned.expert, progress=progress).predict(list(_SPOKEN))
     return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(_SPOKEN, answers, strict=True)]

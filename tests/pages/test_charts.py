@@ -54,7 +54,7 @@ def test_an_error_measure_is_said_to_be_better_when_less():
         for name, value in (("majority", 40.0), ("trees", 12.0))
     ]
     data = {"metric": "rmse", "greater_is_better": False, "chosen": "trees", "rungs": rungs}
-    assert "Rmse, less is better" in _texts(charts.ladder(data))
+    assert "RMSE, less is better" in _texts(charts.ladder(data))
     assert "trees\n12" in _texts(charts.ladder(data))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from metier.pages.page import render
@@ -92,6 +94,12 @@ def test_a_section_at_its_edge_is_whole_and_runs_nothing(template, data, outline
     assert SEEN in found.text
     assert all(word not in found.text for word in ("None", "nan", "Undefined", "Markup"))
     "".join(found.texts).encode()
+
+
+def test_a_text_that_turns_the_reading_direction_turns_nothing_after_it(outline):
+    html = render("x", [Section("errors", "Errors", {"rows": [{**ERROR, "text": "\u202eevil" + "x" * 500}]})])
+    assert "<bdi>\u202eevil" in html
+    assert re.search(r"x…</bdi> <span[^>]*>\(105 more characters\)", html)
 
 
 def test_every_template_is_tried_at_an_edge(sections):

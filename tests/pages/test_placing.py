@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metier.pages.placing import Box, count_marks, labelled, place, share_steps, steps, time_marks
+from metier.pages.placing import Box, count_marks, gutter, labelled, place, share_steps, steps, time_marks
 
 NUMBERS = st.floats(-1e9, 1e9, allow_nan=False)
 
@@ -51,6 +51,18 @@ def test_marks_are_written_shortly():
     assert [text for _, text in labelled([0.925, 0.95], "%")] == ["92.5%", "95.0%"]
     assert [text for _, text in labelled([-5, 0, 5000], "")] == ["\u22125", "0", "5,000"]
     assert [text for _, text in labelled([0, 0.25, 0.5], "")] == ["0", "0.25", "0.5"]
+    assert [text for _, text in labelled([17.5, 20.0, 22.5], "")] == ["17.5", "20", "22.5"]
+
+
+@given(NUMBERS, NUMBERS)
+def test_axis_labels_are_what_the_marks_are(one, other):
+    for at, text in labelled(steps(*sorted((one, other))), ""):
+        assert abs(float(text.replace(",", "").replace("\u2212", "-")) - at) <= 0.02 * abs(at)
+
+
+def test_a_gutter_holds_its_labels():
+    assert gutter([(0, "0"), (1, "100%")]) == 56
+    assert gutter([(5e6, "5,000,000")]) > 70
 
 
 def test_labels_of_near_points_do_not_lie_on_each_other():

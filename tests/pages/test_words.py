@@ -90,8 +90,9 @@ def test_label_names_break_after_underscores_and_joined_emoji_stay_whole():
 
 @given(ANY_TEXT, st.integers(1, 50))
 def test_a_clipped_text_keeps_its_beginning_and_says_what_is_missing(text, length):
-    seen = words.clip(text, length)
+    seen, missing = words.clip(text, length), words.missing(text, length)
     if len(text) <= length:
-        assert seen == words.clean(text)
+        assert (seen, missing) == (words.clean(text), "")
     else:
-        assert f"({len(text) - length:,} more characters)" in seen
+        assert words.clean(text).startswith(seen[:-1])
+        assert missing == f"({len(text) - length:,} more characters)"

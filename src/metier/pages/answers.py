@@ -21,7 +21,7 @@ LABELS_SHOWN = 12
 POINTS_SHOWN = 800
 # Opacities of a cell. The gap leaves out those on which neither dark nor light text would have a contrast of 4.5.
 _RIGHT_STEPS = (0.06, 0.2, 0.35, 0.5, 0.88, 1.0)
-_WRONG_STEPS = (0.06, 0.2, 0.3, 0.4, 0.5, 0.6)
+_WRONG_STEPS = (0.06, 0.18, 0.28, 0.38, 0.47, 0.56)
 _FIFTHS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 _BARS_TO, _BARS_FROM = -0.1, -0.32  # where the count bars stand under the reliability diagram, in units of its axis
 

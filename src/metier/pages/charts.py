@@ -13,13 +13,14 @@ from metier.pages.answers import (
     reliability,
     scatter,
 )
-from metier.pages.scores import answering, chosen_point, ladder, learning_curve, titled, unit_of
+from metier.pages.scores import answering, beyond, chosen_point, ladder, learning_curve, titled, unit_of
 
 __all__ = [
     "CLASSES_SHOWN",
     "LABELS_SHOWN",
     "POINTS_SHOWN",
     "answering",
+    "beyond",
     "bins",
     "chosen_point",
     "classes",

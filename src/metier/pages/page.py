@@ -65,12 +65,13 @@ def _environment() -> jinja2.Environment:
     environment.globals["chosen_point"] = charts.chosen_point
     environment.globals["unit_of"] = charts.unit_of
     environment.globals["titled"] = charts.titled
+    environment.globals["beyond"] = charts.beyond
     environment.globals["limits"] = {
         "classes": charts.CLASSES_SHOWN,
         "labels": charts.LABELS_SHOWN,
         "points": charts.POINTS_SHOWN,
     }
-    for name in ("number", "interval", "count", "seconds", "clip", "breakable", "plural", "finite"):
+    for name in ("number", "interval", "count", "seconds", "clip", "missing", "breakable", "plural", "finite"):
         environment.filters[name] = environment.globals[name] = getattr(words, name)
     return environment
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import ceil, floor, hypot, log10
 from typing import NamedTuple
 
 from metier.pages.words import columns, count, number, seconds
 
 _CELL = 7.0  # pixels a character cell takes at 13 px, generously
 _LINE = 16.0
+_NEAREST = (0, -1, 1, -2, 2, -3, 3, -4, 4, -6, 6, -8, 8)  # lines up or down, the nearest first
 _TIMES = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
 
 
@@ -30,13 +31,16 @@ class Box(NamedTuple):
 
 def steps(low: float, high: float, wished: int = 5) -> list[float]:
     """Round numbers (1, 2, 2.5 or 5 times a power of ten) from at most `low` to at least `high`."""
-    if high <= low:
-        high = low + (abs(low) or 1.0)
+    size = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * size, 1e-100):
+        size = size if size > 1e-100 else 1.0
+        low, high = low - size / 2, high + size / 2
     rough = (high - low) / wished
     power = 10.0 ** floor(log10(rough))
     step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= rough * 0.999)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
+    # Rounding far below the step takes 0.30000000000000004 back to 0.3.
+    return [round(place * step, 9 - floor(log10(step))) for place in range(first, last + 1)]
 
 
 def share_steps(low: float, high: float) -> list[float]:
@@ -53,7 +57,8 @@ def labelled(marks: Sequence[float], unit: str) -> list[tuple[float, str]]:
         return [(at, f"{100 * at:.0f}%" if exact else f"{100 * at:.1f}%") for at in marks]
     if all(at == int(at) for at in marks):
         return [(at, count(at).replace("-", "\u2212")) for at in marks]
-    return [(at, number(round(at, 6), "").rstrip("0").rstrip(".") if at else "0") for at in marks]
+    texts = [number(at, "") if at else "0" for at in marks]
+    return [(at, text.rstrip("0").rstrip(".") if "." in text else text) for at, text in zip(marks, texts, strict=True)]
 
 
 def time_marks(low: float, high: float) -> list[tuple[float, str]]:
@@ -75,8 +80,7 @@ def _around(marks: Sequence[float], low: float, high: float) -> list[float]:
     first = max((place for place, at in enumerate(marks) if at <= low), default=0)
     last = min((place for place, at in enumerate(marks) if at >= high), default=len(marks) - 1)
     if last <= first:
-        last = min(first + 1, len(marks) - 1)
-        first = last - 1
+        first, last = max(first - 1, 0), min(first + 1, len(marks) - 1)
     return list(marks[first : last + 1])
 
 
@@ -91,26 +95,29 @@ def place(
     for (x, y), label in zip(points, labels, strict=True):
         lines = label.split("\n")
         wide, high = max(map(columns, lines)) * _CELL, len(lines) * _LINE
-        tries = [
-            Box(x + dx, y + dy, x + dx + wide, y + dy + high)
-            for dx, dy in (
-                (10, -high / 2),
-                (-10 - wide, -high / 2),
-                (-wide / 2, -high - 12),
-                (-wide / 2, 12),
-                (8, -high - 4),
-                (8, 4),
-                (-8 - wide, -high - 4),
-                (-8 - wide, 4),
-                (8, -2 * high - 6),
-                (-8 - wide, -2 * high - 6),
-                (-wide / 2, -2 * high - 14),
-            )
-        ]
+        sides = [(dx, -high / 2 + line * _LINE) for line in _NEAREST for dx in (10, -10 - wide)]
+        shifts = [*sides[:2], (-wide / 2, -high - 12), (-wide / 2, 12), *sides[2:]]
+        tries = [Box(x + dx, y + dy, x + dx + wide, y + dy + high) for dx, dy in shifts]
         inside = Box(0, 0, *size)
         costs = [
-            sum(box.overlap(other) for other in (*taken, *placed)) + 4 * (wide * high - box.overlap(inside)) + order
+            sum(box.overlap(other) for other in (*taken, *placed)) + 4 * (wide * high - box.overlap(inside)) + 3 * order
             for order, box in enumerate(tries)
         ]
         placed.append(tries[costs.index(min(costs))])
     return placed
+
+
+def along(points: Sequence[tuple[float, float]], apart: float = 10.0) -> list[Box]:
+    """Small boxes on the line through the points, so that labels keep off it."""
+    boxes = []
+    for (x, y), (to_x, to_y) in zip(points, points[1:] or points, strict=False):
+        parts = max(1, ceil(hypot(to_x - x, to_y - y) / apart))
+        for part in range(parts + 1):
+            at_x, at_y = x + (to_x - x) * part / parts, y + (to_y - y) * part / parts
+            boxes.append(Box(at_x - 4, at_y - 4, at_x + 4, at_y + 4))
+    return boxes
+
+
+def gutter(marks: Sequence[tuple[float, str]]) -> int:
+    """Pixels that the labels of an upright axis need on its left."""
+    return max(56, 14 + ceil(7.6 * max(columns(text) for _, text in marks)))

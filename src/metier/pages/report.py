@@ -14,7 +14,10 @@ from metier.plan import Plan, fields
 from metier.tasks.contract import Evidence, Examples, Metric, Section, Task
 from metier.trunk.base import Base
 from metier.tune.ladder import Climb, Step
+from metier.tune.ladder import baseline as baseline_of
 
+# Rung held against -> what a business reader calls it.
+_BASELINES = {"generic": "the generic base", "majority": "the commonest answer"}
 # Metric -> what a business reader calls it.
 _PLAIN = {
     "accuracy": "Right answers",
@@ -43,6 +46,7 @@ def compose(
     base: Base,
 ) -> str:
     """The whole page as HTML. `examples` are the rows that `evaluation` was measured on, in its order."""
+    baseline = baseline_of(climb)[0]
     evidence = Evidence(
         target=examples.target,
         truth=evaluation.truth,
@@ -55,8 +59,8 @@ def compose(
     )
     where = f"{evaluation.rows} {'test' if on_test else 'held-out'} rows"
     sections = [
-        _verdict(climb, metric, evaluation, where),
-        _scorecard(metric, evaluation),
+        _verdict(climb, baseline, metric, evaluation, where),
+        _scorecard(metric, evaluation, baseline),
         _ladder(climb, metric),
         *examples.target.views(evidence),
     ]
@@ -90,18 +94,18 @@ def reproduce(plan: Plan, dataset: Dataset) -> str:
     return shlex.join(words)
 
 
-def _verdict(climb: Climb, metric: Metric, evaluation: Evaluation, where: str) -> Section:
+def _verdict(climb: Climb, baseline: str, metric: Metric, evaluation: Evaluation, where: str) -> Section:
     gain, chosen = evaluation.gain, climb.chosen
-    if chosen.name in ("majority", "generic"):
+    if chosen.name == baseline:
         headline = "Nothing that was tried is better than no tuning at all."
     elif gain.low > 0:
-        headline = "The expert is better than the generic base, beyond chance."
+        headline = "The expert is better than the untuned baseline, beyond chance."
     else:
-        headline = "The expert could not be shown to be better than the generic base."
+        headline = "The expert could not be shown to be better than the untuned baseline."
     better = "higher" if metric.greater_is_better else "lower"
     sentences = [
         f"On {where} it reaches {_figure(metric, evaluation.metrics[metric.name])} "
-        f"where the untuned baseline reaches {_figure(metric, evaluation.generic[metric.name])} "
+        f"where {_BASELINES.get(baseline, baseline)} reaches {_figure(metric, evaluation.generic[metric.name])} "
         f"({metric.name}; {better} is better).",
         f"It stands on the rung “{chosen.name}”: {chosen.reason}.",
     ]
@@ -120,7 +124,7 @@ def _is_share(name: str) -> bool:
     return name not in ("log_loss", "mae", "rmse", "median_absolute_error") and ":" not in name
 
 
-def _scorecard(metric: Metric, evaluation: Evaluation) -> Section:
+def _scorecard(metric: Metric, evaluation: Evaluation, baseline: str) -> Section:
     shown = [metric.name, *[n for n in ("accuracy", "macro_f1", "auroc", "ece", "rmse", "r2") if n != metric.name]]
     cards = []
     for name in [name for name in shown if name in evaluation.metrics][:4]:
@@ -131,7 +135,7 @@ def _scorecard(metric: Metric, evaluation: Evaluation) -> Section:
                 "term": name,
                 **found.as_json(),
                 "baseline": base.as_json()["value"],
-                "baseline_title": "generic base",
+                "baseline_title": _BASELINES.get(baseline, baseline),
                 "unit": "%" if _is_share(name) else "",
             }
         )

@@ -42,13 +42,13 @@ def number(value: object, unit: str | None = "", *, bare: bool = False) -> str:
     decimals = (
         0 if size >= 100 or (size >= 10 and amount == int(amount)) else 1 if size >= 10 else 2 if size >= 1 else 3
     )
-    text = _signed(f"{amount:,.{decimals}f}")
+    text = _signed(f"{amount:.2g}" if 0 < size < 0.0005 else f"{amount:,.{decimals}f}")
     return text if bare or not unit else f"{text}\u00a0{clean(unit)}"
 
 
 def _signed(text: str) -> str:
     """A true minus sign, and no minus before a zero."""
-    return (text[1:] if not text.strip("-0.,") else text).replace("-", "\u2212")
+    return (text if text.strip("-0.,") else text.removeprefix("-")).replace("-", "\u2212")
 
 
 def interval(low: object, high: object, unit: str | None = "") -> str:
@@ -93,12 +93,16 @@ def seconds(value: object) -> str:
     return f"{hours:,}\u00a0h" + (f" {minutes}\u00a0min" if minutes else "")
 
 
-def clip(text: object, length: int = 600) -> str:
-    """The text, or its beginning with `…` and how much was left out."""
+def clip(text: object, length: int) -> str:
+    """The text, or its beginning and `…`."""
     whole = clean(text)
-    if len(whole) <= length:
-        return whole
-    return f"{whole[:length].rstrip()}… ({len(whole) - length:,} more characters)"
+    return whole if len(whole) <= length else whole[:length].rstrip() + "…"
+
+
+def missing(text: object, length: int) -> str:
+    """What `clip` left out, in words: to stand apart, since a text may turn the direction of what follows it."""
+    left = len(clean(text)) - length
+    return f"({left:,} more characters)" if left > 0 else ""
 
 
 def breakable(text: object) -> Markup:

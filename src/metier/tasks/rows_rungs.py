@@ -126,7 +126,7 @@ class Linear:
         work_units = min(len(work.train), _MOST_ROWS) * (
             20 * kinds.count("category") + len(kinds) + 800 * kinds.count("text")
         )
-        return 0.3 + 2e-7 * passes * work_units * work.train.target.width + text_seconds(work)
+        return 0.3 + 3e-8 * passes * work_units * work.train.target.width + text_seconds(work)
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Fit at the penalty that does best across folds of the training rows (or the one in `settings`)."""

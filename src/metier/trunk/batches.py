@@ -46,8 +46,10 @@ def tokenize(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokens:
     lengths: list[int] = []
     for some in _chunks(texts, _TEXTS_PER_CALL):
         encodings = tokenizer.encode_batch(some)
-        lengths += [len(encoding.ids) for encoding in encodings]
-        flat.append(np.fromiter((i for encoding in encodings for i in encoding.ids), np.int32))
+        # Without special tokens an empty text has none at all; one stands for it, so that there is a state to read.
+        ids = [encoding.ids or [0] for encoding in encodings]
+        lengths += [len(some) for some in ids]
+        flat.append(np.fromiter((i for some in ids for i in some), np.int32))
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return Tokens(np.concatenate(flat) if flat else np.zeros(0, np.int32), offsets)

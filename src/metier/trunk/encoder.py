@@ -33,21 +33,31 @@ def blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
 class _Skip(nn.Module):
     """Stands where a frozen block stood, keeps its input and hands it on in the form that block answered in."""
 
-    def __init__(self, wrapped: bool) -> None:
+    def __init__(self, block: nn.Module, parts: int) -> None:
         super().__init__()
-        self.wrapped = wrapped
+        # Not as a submodule: what the block is asked besides its outcome (ModernBERT: attention_type) it still answers.
+        self.__dict__["block"] = block
+        self.parts = parts
         self.seen: Tensor | None = None
 
     def forward(self, hidden_states: Tensor, *_args: Any, **_more: Any) -> Any:
         self.seen = hidden_states
-        return (hidden_states,) if self.wrapped else hidden_states
+        return (hidden_states, *[None] * (self.parts - 1)) if self.parts else hidden_states
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.__dict__["block"], name)
 
 
-def _answers_in_tuples(model: nn.Module) -> bool:
-    """Whether this architecture's blocks give a tuple or the bare states; seen on a two-token text."""
-    found: list[bool] = []
+def _parts(model: nn.Module) -> int:
+    """How long a tuple this architecture's blocks answer in, 0 for the bare states; seen on a two-token text."""
+    found: list[int] = []
     _, stack = blocks(model)
-    hook = stack[0].register_forward_hook(lambda _module, _inputs, outcome: found.append(isinstance(outcome, tuple)))
+    hook = stack[0].register_forward_hook(
+        lambda _module, _inputs, outcome: found.append(len(outcome) if isinstance(outcome, tuple) else 0)
+    )
     try:
         with torch.inference_mode():
             device = next(model.parameters()).device
@@ -71,7 +81,8 @@ class Encoder(nn.Module):
         self.first = first
         _, self._blocks = blocks(model)
         self._given: Tensor | None = None
-        self._skips = [_Skip(_answers_in_tuples(model))] * first
+        parts = _parts(model)
+        self._skips = [_Skip(self._blocks[at], parts) for at in range(first)]
         if first < len(self._blocks):
             self._blocks[first].register_forward_pre_hook(self._give, with_kwargs=True)
 
@@ -135,7 +146,7 @@ def states_below(model: nn.Module, first: int, tokens: Tokens, path: Path, progr
     total = int(tokens.offsets[-1])
     if not path.is_file() or path.stat().st_size != total * hidden * 2:
         kept = [stack[at] for at in range(first, len(stack))]
-        end = _Skip(_answers_in_tuples(model))
+        end = _Skip(kept[0], _parts(model))
         del stack[first:]
         stack.append(end)
         try:

@@ -27,6 +27,7 @@ from metier.trunk.features import Trunk
 _FOLDS = 5
 # With fewer held-out rows than this no gain worth having can be proved: all rows are held out in turn instead.
 _FEWEST_HELD_OUT = 150
+_LAST_PASS_COST = 0.4
 _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 
@@ -179,7 +180,7 @@ def pays(
 ) -> tuple[Gain, bool, str]:
     """The stop rule: the gain of b's outputs over a's, whether it is proof enough to climb, and why, in words."""
     gain = paired_gain(metric, truth, a, b, level=level, seed=seed)
-    told = f"{metric.name} {_points(gain.points)} ({_points(gain.low)} to {_points(gain.high)})"
+    told = f"{metric.name} {_in_words(metric, target, gain)}"
     if gain.low > 0:
         return gain, True, f"{told}: better beyond chance"
     fine = target.metrics().get("log_loss")
@@ -284,10 +285,11 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
         if best.low <= 0:
             return f"even a perfect rung could not be told from {here.name} on these {len(truth)} rows"
     left = course.clock()
-    if left is None:
+    # What an interrupted run had begun was found to fit; refusing it now would waste it and change the outcome.
+    if left is None or (course.folder / rung.name).is_dir():
         return ""
     needed = sum(rung.estimate(_asking(course, fold)) for fold in range(len(course.folds)))
-    needed *= 2 if course.plan.ladder.refit and rung.trains else 1
+    needed += _last_fit(course) * needed / len(course.folds)
     if rung.trains and needed > left:
         return f"it would take about {needed:.0f} s and {max(0, left):.0f} s of --time-limit are left"
     if not rung.trains and left <= 0:
@@ -304,8 +306,14 @@ def _share(left: float | None, course: Course, fold: int) -> float | None:
     """Of the seconds left, what this fit may use: the other folds and the last fit on all rows want theirs."""
     if left is None:
         return None
-    fits = len(course.folds) - fold + (1 if course.plan.ladder.refit else 0)
-    return 0.92 * left / fits
+    return 0.92 * left / (len(course.folds) - fold + _last_fit(course))
+
+
+def _last_fit(course: Course) -> float:
+    """What the last fit on all rows costs, in fits: from one split it is one more pass, from folds a new training."""
+    if not course.plan.ladder.refit:
+        return 0.0
+    return _LAST_PASS_COST if len(course.folds) == 1 else 1.0
 
 
 def _forced(course: Course) -> Rung | None:
@@ -399,8 +407,12 @@ def _stratified_folds(examples: Examples, seed: int) -> Array:
     return out
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+.2f} points"
+def _in_words(metric: Metric, target: Target, gain: Gain) -> str:
+    """Shares in points of a hundred, all else in the metric's own unit; positive is always better."""
+    share = target.width > 1 and metric.name not in ("log_loss", "brier") and ":" not in metric.name
+    if share:
+        return f"{100 * gain.points:+.2f} points ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
+    return f"{gain.points:+.4g} ({gain.low:+.4g} to {gain.high:+.4g})"
 
 
 def _told(metric: Metric, step: Step) -> str:

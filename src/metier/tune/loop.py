@@ -218,7 +218,10 @@ def _resume(
     with safe_open(path, "pt") as file:
         about = file.metadata()
         names = list(file.keys())
-        fits = json.loads(about["course"]) == asdict(course) and {f"now.{n}" for n in trained} <= set(names)
+        shapes = {n[4:]: file.get_slice(n).get_shape() for n in names if n.startswith("now.")}
+        fits = json.loads(about["course"]) == asdict(course) and shapes == {
+            n: list(p.shape) for n, p in trained.items()
+        }
         if not fits:
             return Standing(), best
         kept = {name: file.get_tensor(name) for name in names}

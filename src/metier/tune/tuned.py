@@ -25,6 +25,8 @@ _STEP_COST = {"adapter": 3.0, "full": 3.6}
 _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
+_DECIDED = "decided.json"
+_SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
 _LAST_PASS = 0.3
 _DEFAULT_HEAD = {"l2": 1e-5, "few": False, "blend": {}}
 
@@ -49,6 +51,7 @@ class TunedRung:
             start, settings = self._start(work)
             settings |= self._train(work, start, settings, weights)
             files.write_json(weights / _SETTINGS, settings)
+            (work.folder / _DECIDED).unlink(missing_ok=True)
         settings = files.read_json(weights / _SETTINGS)
         predictor, settings["blend"] = blended(self._open(weights, work.trunk), work)
         return predictor, settings
@@ -78,7 +81,11 @@ class TunedRung:
             head: dict[str, Any] = {}
             if frozen is None:
                 frozen, head = FrozenRung().fit(work)
-            return frozen, {**self._settings(work), "head": head}
+            decided = work.folder / _DECIDED
+            # Written down at once: a run that is taken up again has less time left, yet must not decide otherwise.
+            if not decided.is_file():
+                files.write_json(decided, self._settings(work))
+            return frozen, {**files.read_json(decided), "head": head}
         here = work.earlier.get(self.name)
         if here is None:
             frozen, _ = FrozenRung().fit(
@@ -222,9 +229,9 @@ class TunedPredictor:
 
     def save(self, folder: Path) -> None:
         """Copy the weights' folder: PEFT's adapter layout (or all weights) and the head."""
-        for path in self.folder.iterdir():
-            if path.name != _SETTINGS:
-                shutil.copyfile(path, folder / path.name)
+        for name in _SAVED:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
 
 
 ADAPTER = TunedRung("adapter", "LoRA on all linear layers of the base's blocks, from the frozen head")
@@ -267,5 +274,5 @@ def _epochs(work: Work) -> list[int]:
     """Passes over the rows, best first: small data wants more of them."""
     if work.plan.training.epochs:
         return [work.plan.training.epochs]
-    best = int(np.clip(round(40_000 / max(1, len(work.train))), 3, 20))
+    best = int(np.clip(round(32_000 / max(1, len(work.train))), 3, 12))
     return sorted({best, max(2, best // 2), 2 if best <= 6 else 3}, reverse=True)
