@@ -15,6 +15,9 @@ from metier.data.profile import Profile
 _RANKED = """target label labels class intent category y sentiment emotion topic outcome
     gold gold_label ground_truth target_label"""
 _NAMES = tuple(_RANKED.split())
+_OUTCOMES = words(
+    "default churn churned fraud spam readmitted survived diagnosis failure toxic toxicity is_spam is_fraud"
+)
 _SCORES = words("rating ratings score stars")
 _MOST_LABELS = 1000
 

@@ -10,7 +10,7 @@ from typing import Any
 from metier.evaluate.intervals import wilson
 from metier.pages import canvas
 from metier.pages.canvas import ACCENT, INK, MUTED, ON_ACCENT, PAPER, RULE, TROUBLE, Frame, Layer, draw
-from metier.pages.placing import labelled, share_steps, steps
+from metier.pages.placing import gutter, labelled, share_steps, steps
 from metier.pages.words import count, ends, figure, finite, number, plural, wrap
 
 Data = Mapping[str, Any]
@@ -36,7 +36,14 @@ def confusion(data: Data) -> str:
     cell = min(60, 470 // n) if tilted else 112
     height = cell * n if tilted else 48 * n
     frame = Frame(
-        (0, n), (n, 0), height, cell * n, left=178, top=118 if tilted else 58, right=72 if tilted else 8, bottom=30
+        (0, n),
+        (n, 0),
+        height,
+        cell * n,
+        left=178,
+        top=118 if tilted else 58,
+        right=72 if tilted else max(8, 150 - cell * n),
+        bottom=30,
     )
     layers = [*_cells(frame, matrix), *_confusion_labels(frame, names, tilted)]
     mistakes = [(matrix[i][j], i, j) for i in range(n) for j in range(n) if i != j and matrix[i][j]]
@@ -188,7 +195,8 @@ def scatter(data: Data) -> str:
     values = [value for point in points for value in point]
     marks = steps(min(values), max(values))
     unit = f" in {data['unit']}" if data.get("unit") else ""
-    frame = Frame((marks[0], marks[-1]), (marks[0], marks[-1]), height=440, width=440, left=84)
+    ends_of_axes = (marks[0], marks[-1])
+    frame = Frame(ends_of_axes, ends_of_axes, height=440, width=440, left=gutter(labelled(marks, "")))
     equal = [{"x": marks[0], "y": marks[0], "x2": marks[-1], "y2": marks[-1]}]
     drawn = [{"x": x, "y": y} for x, y in points[::stride]]
     layers = [
@@ -210,7 +218,8 @@ def histogram(data: Data) -> str:
     lines = [mark for mark in data.get("marks") or () if finite(mark["at"]) is not None]
     reached = [one[end] for one in ranges for end in ("low", "high")] + [mark["at"] for mark in lines]
     across, up = steps(min(reached), max(reached), 6), steps(0, max([1, *(one["rows"] for one in ranges)]), 4)
-    frame = Frame((across[0], across[-1]), (0, up[-1]), height=220, top=56)
+    left = gutter(labelled(up, ""))
+    frame = Frame((across[0], across[-1]), (0, up[-1]), height=220, width=696 - left, left=left, top=56)
     gap = (across[-1] - across[0]) / frame.width / 2  # half a pixel each side keeps bars apart
     bars = [
         {"x": one["low"] + gap, "y": 0, "x2": one["high"] - gap, "y2": one["rows"]} for one in ranges if one["rows"]

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import vl_convert
 
-from metier.pages.words import clean
+from metier.pages.words import clean, wrap
 
 Rows = Sequence[Mapping[str, Any]]
 Layer = dict[str, Any]
@@ -129,7 +129,7 @@ def x_axis(frame: Frame, marks: Sequence[tuple[float, str]], title: str, *, grid
     labels = [{"x": at, "y": low, "text": text} for at, text in marks]
     layers = [
         texts(frame, labels, MUTED, dy=16),
-        texts(frame, [{"x": frame.x[1], "y": low, "text": title}], MUTED, align="right", dy=40),
+        texts(frame, [{"x": frame.x[1], "y": low, "text": wrap(title, 80, 1)[0]}], MUTED, align="right", dy=40),
     ]
     short = [{"x": at, "y": low, "x2": at, "y2": high if grid else low + 5 * below} for at, _ in marks]
     return [rules(frame, short), *layers] if marks else layers
@@ -141,7 +141,12 @@ def y_axis(frame: Frame, marks: Sequence[tuple[float, str]], title: str) -> list
     lines = [{"x": low, "y": at, "x2": high, "y2": at} for at, _ in marks]
     labels = [{"x": low, "y": at, "text": text} for at, text in marks]
     heading = texts(
-        frame, [{"x": low, "y": frame.y[1], "text": title}], MUTED, align="left", dx=-frame.left + 2, dy=-20
+        frame,
+        [{"x": low, "y": frame.y[1], "text": wrap(title, 80, 1)[0]}],
+        MUTED,
+        align="left",
+        dx=-frame.left + 2,
+        dy=-20,
     )
     return [rules(frame, lines), texts(frame, labels, MUTED, align="right", dx=-10), heading]
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from metier.pages import canvas
 from metier.pages.canvas import ACCENT, INK, MUTED, RULE, Frame, Layer, draw
-from metier.pages.placing import Box, count_marks, labelled, place, share_steps, steps, time_marks
+from metier.pages.placing import Box, along, count_marks, gutter, labelled, place, share_steps, steps, time_marks
 from metier.pages.words import ends, figure, finite, number, plural, seconds, wrap
 
 Data = Mapping[str, Any]
 
 _QUICKEST = 0.05  # seconds; a logarithmic axis has no zero
+_ACRONYMS = {"auroc", "ece", "f1", "mae", "mcc", "r2", "rmse"}
 _SHARES = (0, 0.2, 0.4, 0.6, 0.8, 1)
 
 
@@ -54,7 +55,9 @@ def ladder(data: Data) -> str:
     strip = (0.25 if len(near) < len(rungs) else 0.0) * (marks[-1] - marks[0])
     heights = (marks[0] - strip, marks[-1]) if greater else (marks[0], marks[-1] + strip)
     beyond = marks[0] - 0.75 * strip if greater else marks[-1] + 0.75 * strip
-    frame = Frame((times[0][0], times[-1][0]), heights, height=360 if strip else 300, x_log=True)
+    left = gutter(labelled(marks, unit))
+    height = 360 if strip else 300
+    frame = Frame((times[0][0], times[-1][0]), heights, height, width=696 - left, left=left, x_log=True)
     spots = [
         _Spot(rung, x, rung["value"] if rung in near else beyond, rung not in near, rung["name"] == data.get("chosen"))
         for rung, x in zip(rungs, spent, strict=True)
@@ -84,6 +87,12 @@ def _near_the_best(rungs: Sequence[Data], greater: bool) -> list[Data]:
             break
         ranked.pop()
     return ranked
+
+
+def beyond(data: Data) -> bool:
+    """Whether the ladder's picture sets rungs beyond its axis."""
+    rungs = [rung for rung in data["rungs"] if finite(rung["value"]) is not None]
+    return bool(rungs) and len(_near_the_best(rungs, bool(data.get("greater_is_better", True)))) < len(rungs)
 
 
 def _climb(frame: Frame, spots: Sequence[_Spot], greater: bool) -> list[Layer]:
@@ -138,7 +147,8 @@ def learning_curve(data: Data) -> str:
     marks = _score_marks(points, unit)
     sizes = [max(_rows(point), 1.0) for point in points]
     rows = count_marks(min(sizes), max(sizes))
-    frame = Frame((rows[0][0], rows[-1][0]), (marks[0], marks[-1]), height=280, x_log=True)
+    left = gutter(labelled(marks, unit))
+    frame = Frame((rows[0][0], rows[-1][0]), (marks[0], marks[-1]), width=696 - left, left=left, x_log=True)
     track = [{"x": size, "y": point["value"]} for size, point in zip(sizes, points, strict=True)]
     ranges = [
         {"x": size, "y": low, "y2": high}
@@ -187,7 +197,7 @@ def answering(data: Data) -> str:
 
 def _marked(frame: Frame, points: Sequence[Data], labels: list[str], track: canvas.Rows, chosen: object) -> list[Layer]:
     """The points worth words, with theirs, clear of the line."""
-    taken = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in ((frame.column(at["x"]), frame.row(at["y"])) for at in track)]
+    taken = along([(frame.column(at["x"]), frame.row(at["y"])) for at in track])
     spots = [(frame.column(point["answered"]), frame.row(point["precision"])) for point in points]
     layers = []
     for point, label, box in zip(points, labels, place(spots, labels, (frame.width, frame.height), taken), strict=True):
@@ -219,7 +229,8 @@ def unit_of(data: Data, values: Sequence[float]) -> str:
 
 def titled(data: Data) -> str:
     """What is measured, in the section's own words (`title`) with the metric's name after them, or the name alone."""
-    name = str(data["metric"]).replace("_", " ")
+    words = str(data["metric"]).split("_")
+    name = " ".join(word.upper() if word in _ACRONYMS else word for word in words)
     title = data.get("title")
     return f"{title} ({name})" if title else name[:1].upper() + name[1:]
 
