@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,3 +96,62 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ticket_file(tmp_path: Path) -> Path:
     """240 easy tickets."""
     return write_tickets(tmp_path / "tickets.csv", 240)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said: its exit code and both its streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on stdout."""
+        return json.loads(self.out)
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def metier() -> Command:
+    """The command line within this process: `metier("verify", folder)`. A traceback is not caught."""
+    from click.testing import CliRunner
+
+    from metier.cli import main
+
+    def run(*words: object, stdin: str | bytes | None = None) -> Answer:
+        found = CliRunner().invoke(main, [str(word) for word in words], input=stdin, catch_exceptions=False)
+        return Answer(found.exit_code, found.stdout, found.stderr)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished `metier tune`: what was typed, what it answered, and where everything lies."""
+
+    words: list[str]
+    answer: Answer
+    data: Path
+    test: Path
+    base: Path
+    workspace: Path
+    output: Path
+    run: Path
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory, metier: Command) -> Finished:
+    """An adapter tuned on 300 easy tickets, with a test file and `-o`. Only to be read: all tests share it."""
+    place = tmp_path_factory.mktemp("finished")
+    data, test = write_tickets(place / "tickets.csv", 300), write_tickets(place / "test.csv", 40, seed=7)
+    words = ["tune", str(data), "--target", "intent", "--test", str(test), "--base", str(tiny_base)]
+    words += ["--rung", "adapter", "--epochs", "1", "--validation", "0.5", "--seed", "3"]
+    words += ["--workspace", str(place / "home"), "-o", str(place / "expert"), "--json"]
+    answer = metier(*words)
+    assert answer.code == 0, answer
+    run = Path(answer.json["run"])
+    return Finished(words, answer, data, test, tiny_base, place / "home", place / "expert", run)

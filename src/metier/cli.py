@@ -56,11 +56,11 @@ def tune(screen: Screen, workspace: str | None, data: str, output: str | None, *
 @click.argument("expert")
 @click.argument("data")
 @common
-def evaluate(screen: Screen, workspace: str | None, expert: str, data: str) -> None:
+def evaluate(screen: Screen, workspace: str | None, expert: str, data: str, seed: int | None) -> None:
     """How good EXPERT is on the labelled rows of DATA, beside its own generic base."""
     from metier import cli_answers, lifecycle
 
-    found = lifecycle.evaluate(expert, data, workspace=workspace, progress=screen.progress)
+    found = lifecycle.evaluate(expert, data, workspace=workspace, progress=screen.progress, seed=seed)
     screen.show(found.as_json(), lambda: cli_answers.evaluated(found))
 
 
@@ -69,7 +69,7 @@ def evaluate(screen: Screen, workspace: str | None, expert: str, data: str) -> N
 @click.argument("data")
 @click.option("-o", "--output", metavar="FILE", help="Write a table here (.csv, .tsv, .jsonl, .parquet).")
 @common
-def predict(screen: Screen, workspace: str | None, expert: str, data: str, output: str | None) -> None:
+def predict(screen: Screen, workspace: str | None, expert: str, data: str, output: str | None, **_: Any) -> None:
     """Answer the rows of DATA with EXPERT; `-` reads texts or JSON lines from stdin."""
     from metier import cli_answers
 
@@ -96,7 +96,7 @@ def verify(screen: Screen, run: str, base: str | None, root: str | None, **_: An
 
 @main.command()
 @common
-def doctor(screen: Screen, workspace: str | None) -> None:
+def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
     """What this machine can do, and what is missing."""
     from metier import doctor as doctors
     from metier import terminal

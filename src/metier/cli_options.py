@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,13 +13,13 @@ import click
 
 from metier import files
 from metier.errors import Interrupted, MetierError
-from metier.plan import fields
+from metier.plan import Plan, fields
 
 Command = Callable[..., Any]
 
 
 def common(command: Command) -> Command:
-    """--workspace, --json and --quiet, and errors told clearly: exit 1 with one JSON object or three plain lines."""
+    """The flags that all commands take, and errors told clearly: exit 1 with one JSON object or three plain lines."""
 
     @wraps(command)
     def run(json_: bool, quiet: bool, workspace: str | None, **options: Any) -> None:
@@ -28,24 +29,26 @@ def common(command: Command) -> Command:
         except MetierError as error:
             screen.fail(error)
         except KeyboardInterrupt:
-            again = " ".join(["metier", *sys.argv[1:]])
+            again = shlex.join(["metier", *sys.argv[1:]])
             screen.fail(Interrupted("interrupted", "Stopped; what was done is kept.", fix=f"To go on: {again}"), 130)
 
+    flagged: Command = run
     for option in (
+        _option("seed", Plan.model_fields["seed"]),
         click.option("--workspace", metavar="DIR", help="Where runs and caches lie [METIER_HOME or ./metier]."),
         click.option("--json", "json_", is_flag=True, help="One JSON object on stdout; all else on stderr."),
         click.option("--quiet", is_flag=True, help="No progress."),
     ):
-        run = option(run)
-    return run
+        flagged = option(flagged)
+    return flagged
 
 
 def choices(*sections: str) -> Callable[[Command], Command]:
-    """The flags of these sections of the Plan ("" for --seed and --name), with their own words, types and ranges."""
+    """The flags of these sections of the Plan ("" for --name), with their own words, types and ranges."""
 
     def add(command: Command) -> Command:
         for section, name, field in reversed(fields()):
-            if (section or "") in sections:
+            if (section or "") in sections and name != "seed":
                 command = _option(name, field)(command)
         return command
 

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from safetensors import SafetensorError
 
 from metier import __version__, files, tasks
 from metier.data.dataset import Column, Dataset, Schema, Source
-from metier.errors import ExpertError
+from metier.errors import DataError, ExpertError
 from metier.govern import record
 from metier.plan import Plan
 from metier.progress import Progress, Silent
-from metier.tasks import targets
+from metier.tasks import blend, targets
 from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
@@ -71,19 +72,27 @@ class Expert:
         """
         folder = Path(folder)
         about = _about(folder)
-        task = tasks.get(about["task"])
-        target = targets.from_record(about["target"])
-        trunk = Trunk(_base(folder, about), cache, progress or Silent())
-        rungs = {rung.name: rung for rung in task.rungs(target)}
-        return cls(
-            folder=folder,
-            about=about,
-            task=task,
-            target=target,
-            trunk=trunk,
-            predictor=rungs[about["rung"]].load(folder, trunk, target),
-            generic=rungs[about["generic"]].load(folder / GENERIC, trunk, target),
-        )
+        try:
+            task = tasks.get(about["task"])
+            target = targets.from_record(about["target"])
+            trunk = Trunk(_base(folder, about), cache, progress or Silent())
+            rungs = {rung.name: rung for rung in task.rungs(target)}
+            return cls(
+                folder=folder,
+                about=about,
+                task=task,
+                target=target,
+                trunk=trunk,
+                predictor=rungs[about["rung"]].load(folder, trunk, target),
+                generic=rungs[about["generic"]].load(folder / GENERIC, trunk, target),
+            )
+        except (OSError, KeyError, ValueError, SafetensorError) as error:
+            raise ExpertError(
+                "broken-expert",
+                "An expert's folder must be whole, as metier wrote it.",
+                found=f"{folder}: {type(error).__name__}: {error}",
+                fix=f"metier verify {folder} names the first file that differs; copy the whole folder again.",
+            ) from error
 
     def predict(self, rows: Any) -> list[Prediction]:
         """Answer rows, one Prediction each, in order.
@@ -145,6 +154,7 @@ class Expert:
                     shutil.copyfile(origin / name, building / name)
             save_blocks(trunk.model, building)
             head.save(building / "head.safetensors")
+            blend.copy(self.folder, building)
             shutil.copytree(self.folder / GENERIC, building / GENERIC)
             about = {**self.about, "rung": "frozen", "merged_from": self.about["rung"]}
             about["base"] = bases.find(str(building)).record() | {"name": self.about["name"]}
@@ -157,7 +167,14 @@ class Expert:
 
     def _answers(self, dataset: Dataset) -> list[Prediction]:
         answers = [Prediction(None, 0.0, True)] * len(dataset)
-        examples = self.task.prepare(dataset, self._plan(), self.target)
+        # Rows are answered whatever stands in a column of labels: nothing there, or a label nobody has trained on.
+        unlabelled = replace(dataset, schema=replace(dataset.schema, target=None))
+        try:
+            examples = self.task.prepare(unlabelled, self._plan(), self.target)
+        except DataError as error:
+            if error.code == "nothing-left":
+                return answers
+            raise
         if not len(examples.rows):
             return answers
         found = self.target.decode(
@@ -223,7 +240,8 @@ def write(
                 "target_column": schema.target,
                 "target": target.record(),
                 "reads": list(reads),
-                "columns": [asdict(column) for column in schema.columns if column.name in {*reads, schema.target}],
+                # In the order they are read: texts are joined in it.
+                "columns": [asdict(schema.column(name)) for name in (*reads, schema.target) if name is not None],
                 "base": base.record(),
                 "base_is": base_is,
                 "calibration": dict(calibration),

@@ -183,6 +183,18 @@ def write_folder(path: str | Path, *, marker: str | None = "manifest.json") -> I
             _flush_folder(target.parent)
 
 
+def check_folder(path: str | Path, *, marker: str | None = "manifest.json") -> None:
+    """Raise ResourceError where `write_folder` would refuse this path: to be asked before hours of work, not after."""
+    target = Path(os.path.realpath(path))
+    with guard(target):
+        _refuse_strange(target, marker)
+        nearest = next(folder for folder in target.parents if folder.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed writers left under `folder`. Only for a folder nobody else is writing to."""
     for left in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):

@@ -14,6 +14,7 @@ from metier.data import read as reading
 from metier.data.dataset import Dataset
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.split import split
+from metier.errors import DataError
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
@@ -74,6 +75,8 @@ def tune(
     """
     progress = progress or Silent()
     plan, place = plan or Plan.of(**choices), Workspace.find(workspace)
+    if output is not None:
+        files.check_folder(output)
     plan = plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
@@ -206,15 +209,34 @@ def predict(
 
 
 def evaluate(
-    folder: str | Path, data: str | Path, *, workspace: str | Path | None = None, progress: Progress | None = None
+    folder: str | Path,
+    data: str | Path,
+    *,
+    workspace: str | Path | None = None,
+    progress: Progress | None = None,
+    seed: int | None = None,
 ) -> Evaluation:
-    """The expert beside its generic base on labelled rows it has not seen. Raises DataError without labels."""
+    """The expert beside its generic base on labelled rows it has not seen. Raises DataError without labels.
+
+    `seed` is that of the bootstrap; the expert's own if left out.
+    """
     place = Workspace.find(workspace)
     loaded = Expert.load(folder, cache=place.cache, progress=progress)
     plan = _plan_of(loaded)
-    dataset = read(data, plan, place)
-    examples = loaded.examples(dataset)
+    dataset = loaded.dataset(read(data, plan, place))
     target, about = loaded.target, loaded.about
+    if dataset.schema.target is None:
+        raise DataError(
+            "no-labels",
+            f"Evaluating needs the right answers in a column {about['target_column']!r}.",
+            found=f"columns {', '.join(dataset.table.column_names)}",
+            fix="Rename the column that holds them, or ask for answers alone with metier predict.",
+        )
+    examples = loaded.examples(dataset)
+    if not len(examples):
+        raise DataError("nothing-left", "At least one row must have a label.", found=f"none in {data}")
+    for problem in examples.problems:
+        (progress or Silent()).say(problem.detail)
     return evaluate_outputs(
         target,
         examples.targets,
@@ -224,7 +246,7 @@ def evaluate(
         calibration=about["calibration"],
         generic_calibration=about["generic_calibration"],
         level=about["level"],
-        seed=about["seed"],
+        seed=about["seed"] if seed is None else seed,
     )
 
 

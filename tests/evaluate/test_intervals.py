@@ -184,3 +184,15 @@ def test_wilson_holds_the_share_it_was_made_from(trials: int, share: float, leve
     assert high > low
     proper = binomtest(successes, trials).proportion_ci(level, method="wilson")
     assert (low, high) == pytest.approx((proper.low, proper.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_many_rows_get_the_interval_that_resampling_them_would_give(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, a, b = two_models(20_000, np.random.default_rng(11), better=0.01)
+    metric = class_metrics(4)[name]
+    short = bootstrap({"m": metric}, truth, a)["m"], paired_gain(metric, truth, a, b)
+    monkeypatch.setattr("metier.evaluate.intervals._MANY", 10**9)
+    long = bootstrap({"m": metric}, truth, a, replicates=600)["m"], paired_gain(metric, truth, a, b, replicates=600)
+    for quick, slow in zip(short, long, strict=True):
+        width = slow.high - slow.low
+        assert (quick.low, quick.high) == pytest.approx((slow.low, slow.high), abs=0.1 * width)

@@ -16,10 +16,12 @@ from metier.tasks.contract import Array, Metric
 
 # Numbers held at once (32 MB) and drawn in all (some seconds): very long tables get fewer resamples, never under 200.
 _AT_ONCE = 1_000_000
-_IN_ALL = 200_000_000
+_IN_ALL = 50_000_000
 _FEWEST = 200
 # A metric that must be called once per resample gets a quarter of them.
 _SLOWER = 4
+# From so many rows on the mean of a number a row is normal: its interval needs no resampling.
+_MANY = 20_000
 # Groups of rows left out in turn to see how skewed a figure is.
 _GROUPS = 200
 
@@ -97,6 +99,8 @@ def _interval(
         rows = metric.per_row(truth, outputs)
         if outputs.ndim == 2 and np.isin(rows, (0.0, 1.0)).all():
             return Interval(value, *wilson(rows.sum(), len(rows), level))
+        if len(rows) >= _MANY:
+            return Interval(value, *_mean_bounds(rows, level))
     cells = _cells(metric, truth, outputs)
     measure = _measure(metric, truth[cells.rows], outputs[cells.rows])
     count = _replicates(replicates, len(cells.rows), metric)
@@ -249,6 +253,8 @@ def paired_gain(
         difference = metric.per_row(truth, b) - metric.per_row(truth, a)
         if a.ndim == 2 and np.isin(difference, (-1.0, 0.0, 1.0)).all():
             return _share_gain(sign * difference, level)
+        if len(difference) >= _MANY:
+            return _mean_gain(sign * difference, level)
     points = sign * (metric.function(truth, b) - metric.function(truth, a))
     if len(truth) < 2 or not np.isfinite(points):
         return Gain(points, float("nan"), float("nan"), float("nan"))
@@ -307,6 +313,22 @@ def _share_gain(difference: Array, level: float) -> Gain:
         float(min(1.0, max(middle + half, scale * (2 * high - 1)))),
         p,
     )
+
+
+def _mean_gain(difference: Array, level: float) -> Gain:
+    """The gain of a mean over many rows, from (n,) differences."""
+    from scipy.special import ndtr
+
+    points, error = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
+    return Gain(points, *_mean_bounds(difference, level), p=float(2 * ndtr(-abs(points) / error)) if error else 1.0)
+
+
+def _mean_bounds(rows: Array, level: float) -> tuple[float, float]:
+    """The mean of (n,) numbers, many of them, give or take its standard errors."""
+    from scipy.special import ndtri
+
+    half = float(ndtri((1 + level) / 2) * rows.std(ddof=1) / np.sqrt(len(rows)))
+    return float(rows.mean()) - half, float(rows.mean()) + half
 
 
 def _mid_p_share(successes: int, trials: int, tail: float) -> tuple[float, float]:

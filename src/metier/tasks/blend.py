@@ -6,6 +6,7 @@ after each side's temperature has been fitted, values as they are.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,13 @@ def load(folder: Path, main: Predictor) -> Predictor:
     from metier.tasks.words import load_words
 
     return Blend(main, load_words(folder / _WORDS), **files.read_json(folder / _NOTE))
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Copy what `Blend.save` wrote beside the main predictor, if there is any."""
+    if (source / _NOTE).is_file():
+        shutil.copytree(source / _WORDS, folder / _WORDS)
+        shutil.copyfile(source / _NOTE, folder / _NOTE)
 
 
 def choose(

@@ -65,7 +65,7 @@ def find(name: str, *, max_tokens: int | None = None) -> Base:
     """
     if name == BUNDLED:
         return _describe(_bundled_folder(), BUNDLED, "bundled", max_tokens)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return _describe(Path(name).resolve(), Path(name).resolve().name, "folder", max_tokens)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _describe(_from_hub(name), name, "hub", max_tokens)
