@@ -149,7 +149,7 @@ def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory, metier: 
     place = tmp_path_factory.mktemp("finished")
     data, test = write_tickets(place / "tickets.csv", 300), write_tickets(place / "test.csv", 40, seed=7)
     words = ["tune", str(data), "--target", "intent", "--test", str(test), "--base", str(tiny_base)]
-    words += ["--rung", "adapter", "--epochs", "1", "--validation", "0.5", "--seed", "3"]
+    words += ["--rung", "adapter", "--epochs", "2", "--validation", "0.5", "--seed", "3"]
     words += ["--workspace", str(place / "home"), "-o", str(place / "expert"), "--json"]
     answer = metier(*words)
     assert answer.code == 0, answer

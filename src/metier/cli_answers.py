@@ -114,28 +114,36 @@ def predict(folder: str, data: str, output: str | None, workspace: str | None, p
 
 def _from_stdin(folder: str, progress: Progress) -> Iterator[tuple[Dataset, list[Prediction]]]:
     expert = Expert.load(folder, progress=progress)
-    lines: Iterator[str] = (line.rstrip("\r\n") for line in sys.stdin)
-    while some := list(islice(lines, _LINES)):
-        dataset = expert.dataset(_rows(some))
+    rows = _stdin_rows()
+    while some := list(islice(rows, _LINES)):
+        dataset = expert.dataset(some)
         for answers in expert.predicted(dataset):
             yield dataset, answers
 
 
-def _rows(lines: list[str]) -> list[Any]:
-    if not lines[0].lstrip().startswith("{"):
-        return lines
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise UsageError(
-                "bad-json-line",
-                "Where the first line is a JSON object every line must be one.",
-                found=f"line {number}: {line[:60]!r}",
-                fix="Correct it, or give plain texts, one a line.",
-            ) from error
-    return rows
+def _stdin_rows() -> Iterator[Any]:
+    """Texts, or objects where the first line is one; bytes that are no UTF-8 are read as the replacement character."""
+    objects = False
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
+        if number == 1:
+            objects = line.lstrip().startswith("{")
+        yield _object(line, number) if objects else line
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise UsageError(
+            "bad-json-line",
+            "Where the first line is a JSON object every line must be one.",
+            found=f"line {number}: {line[:60]!r}",
+            fix="Correct it, or give plain texts, one a line.",
+        )
+    return row
 
 
 def _write(path: Path, pieces: Iterable[tuple[Dataset, list[Prediction]]]) -> int:
@@ -167,12 +175,11 @@ def _write(path: Path, pieces: Iterable[tuple[Dataset, list[Prediction]]]) -> in
 def _with_answers(rows: Any, answers: list[Prediction]) -> Any:
     import pyarrow as pa
 
-    added = (
-        {name: [answer.as_json().get(name) for answer in answers] for name in answers[0].as_json()} if answers else {}
-    )
-    for name, values in added.items():
+    told = [answer.as_json() for answer in answers]
+    # Some rows may have no interval, as those that could not be read.
+    for name in max(told, key=len, default={}):
         taken = name if name not in rows.column_names else f"metier_{name}"
-        rows = rows.append_column(taken, pa.array(values))
+        rows = rows.append_column(taken, pa.array([answer.get(name) for answer in told]))
     return rows
 
 
@@ -187,8 +194,13 @@ def _as_text(piece: Any, kind: str, *, first: bool) -> str:
     writer = csv.writer(out, delimiter="\t" if kind == ".tsv" else ",", lineterminator="\n")
     if first:
         writer.writerow(piece.column_names)
-    writer.writerows(["" if value is None else value for value in row.values()] for row in records)
+    writer.writerows([_cell(value) for value in row.values()] for row in records)
     return out.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def _cell(value: Any) -> Any:
+    # `true`, as in JSON: not every reader of CSV takes Python's own True for a truth value.
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 def _figure(value: float | None) -> str:

@@ -30,7 +30,8 @@ def common(command: Command) -> Command:
             screen.fail(error)
         except KeyboardInterrupt:
             again = shlex.join(["metier", *sys.argv[1:]])
-            screen.fail(Interrupted("interrupted", "Stopped; what was done is kept.", fix=f"To go on: {again}"), 130)
+            kept = "Stopped; what was done is kept."
+            screen.fail(Interrupted("interrupted", kept, found="Ctrl-C", fix=f"To go on: {again}"), 130)
 
     flagged: Command = run
     for option in (

@@ -299,10 +299,19 @@ def _table(rows: Any, reads: Sequence[str]) -> pa.Table:
         return rows.to_arrow()
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
         return pa.Table.from_pandas(rows, preserve_index=False)
-    rows = list(rows)
+    rows = [rows] if isinstance(rows, str | Mapping) else list(rows)
     if rows and isinstance(rows[0], Mapping):
-        return pa.Table.from_pylist([dict(row) for row in rows])
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pa.table({str(name): _values([row.get(name) for row in rows]) for name in names})
     texts = pa.array([None if text is None else str(text) for text in rows], pa.large_string())
     return pa.table(
         {name: texts if at == 0 else pa.nulls(len(rows), pa.large_string()) for at, name in enumerate(reads)}
     )
+
+
+def _values(values: list[Any]) -> pa.Array:
+    """A column of Python values; of several types in one column, as the texts that a file would hold."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values], pa.large_string())

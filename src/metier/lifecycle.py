@@ -14,7 +14,7 @@ from metier.data import read as reading
 from metier.data.dataset import Dataset
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.split import split
-from metier.errors import DataError
+from metier.errors import DataError, UsageError
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
@@ -74,6 +74,13 @@ def tune(
     Raises MetierError.
     """
     progress = progress or Silent()
+    if plan is not None and choices:
+        raise UsageError(
+            "plan-and-choices",
+            "Give a plan or its choices, not both.",
+            found=f"a plan and {', '.join(choices)}",
+            fix="Make the choices part of the plan: Plan.of(...).",
+        )
     plan, place = plan or Plan.of(**choices), Workspace.find(workspace)
     if output is not None:
         files.check_folder(output)

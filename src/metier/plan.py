@@ -151,8 +151,17 @@ class Plan(_Section):
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
-        """Read a plan from a JSON file, as `plan.json` of a run is."""
-        return cls._checked(json.loads(Path(path).read_text(encoding="utf-8")), [])
+        """Read a plan from a JSON file, as `plan.json` of a run is. Raises UsageError."""
+        try:
+            nested = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                "no-plan",
+                "A plan is a JSON file, as plan.json of a run is.",
+                found=f"{path}: {error}",
+                fix="Give a finished run's plan.json.",
+            ) from error
+        return cls._checked(nested, [])
 
     @classmethod
     def _checked(cls, nested: dict[str, Any], problems: list[str]) -> Plan:

@@ -77,7 +77,7 @@ def test_what_will_hurt_is_counted(tmp_path: Path) -> None:
     assert problem(found, "mojibake")["rows"] == 1
     assert problem(found, "control-characters")["rows"] == 1
     assert problem(found, "very-long-text")["rows"] == 1
-    assert problem(found, "skewed-labels")["rows"] == 68
+    assert problem(found, "skewed-labels")["rows"] == 69
     severities = [item["severity"] for item in found["problems"]]
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metier.data.dataset import Dataset, Problem
+from metier.data.profile import count_different
 from metier.data.split import input_hashes
 from metier.data.values import strings
 
@@ -120,7 +121,7 @@ def _repeats(dataset: Dataset, texts: tuple[str, ...], target: str | None) -> It
     codes = input_hashes(dataset.table.select(list(names)))
     if len(texts) == 1:
         codes = codes[~dataset.table.column(texts[0]).is_null().to_numpy()]
-    repeated = len(codes) - len(np.unique(codes))
+    repeated = len(codes) - count_different(codes)
     what = "texts" if texts else "rows (the target aside)"
     if repeated:
         detail = f"{repeated:,} {what} repeat an earlier one but for case and spaces; a split never cuts them apart."
@@ -141,6 +142,7 @@ def _contradicted(dataset: Dataset, names: tuple[str, ...], target: str) -> int:
     labels = labels.combine_chunks() if isinstance(labels, pa.ChunkedArray) else labels
     codes = np.asarray(labels.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)[usable]
     _, inputs = np.unique(input_hashes(table.select(list(names)))[usable], return_inverse=True)
-    pairs = np.unique(inputs * (int(codes.max(initial=0)) + 1) + codes)
-    kinds = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=int(inputs.max(initial=0)) + 1)
+    labelled = np.sort(inputs * (int(codes.max(initial=0)) + 1) + codes)
+    first = np.diff(labelled, prepend=-1) != 0  # one of each pair of input and label
+    kinds = np.bincount(labelled[first] // (int(codes.max(initial=0)) + 1), minlength=int(inputs.max(initial=0)) + 1)
     return int(np.count_nonzero(kinds[inputs] > 1))

@@ -74,12 +74,20 @@ def _shown(value: object) -> str:
 
 def count_distinct(column: pa.ChunkedArray) -> int:
     """How many different values there are, missing ones apart."""
+    if pa.types.is_null(column.type):
+        return 0
     if len(column) <= _HASHED_ABOVE or not pa.types.is_string(column.type):
         return int(pc.count_distinct(column, mode="only_valid").as_py())
     codes = hashes(column)
     if column.null_count:
         codes = codes[~column.is_null().to_numpy()]
-    return len(np.unique(codes))
+    return count_different(codes)
+
+
+def count_different(codes: np.ndarray) -> int:
+    """How many different numbers there are; sorts in place of a hash table, which is slow and large for millions."""
+    ordered = np.sort(codes)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(len(ordered), 1)
 
 
 def hashes(column: pa.ChunkedArray) -> np.ndarray:

@@ -16,7 +16,7 @@ from metier.data.json_rows import read_json
 from metier.data.schema import check_names, infer_schema
 from metier.data.sniff import Dialect, sniff
 from metier.data.typed import read_arrow, read_excel, read_parquet
-from metier.errors import DataError, MetierError
+from metier.errors import DataError
 from metier.plan import DataPlan
 
 _SAMPLE = 2**18
@@ -47,7 +47,7 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     if stored is None:
         try:
             stored = _read_into(open_content(file), plan, cache, name)
-        except MetierError:
+        except DataError:
             tables.forget(cache, name)  # what was written before the error must not be found as a table
             raise
     schema = infer_schema(stored.table, plan)

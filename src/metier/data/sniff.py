@@ -138,7 +138,8 @@ def _read(sample: str, complete: bool, delimiter: str, quoting: Quoting) -> _Rea
     others = re.compile("[" + "".join({"\t", ";", "|"} - {delimiter}) + "]")
     cells = [cell for record in records[:300] for cell in record]
     clean = sum(1 for cell in cells if not others.search(cell)) / max(len(cells), 1)
-    score = share * (0.5 + 0.5 * clean) if width > 1 else 0.0
+    # A delimiter that is in every record, header included, beats one that is in most.
+    score = share**2 * (0.75 + 0.25 * clean) if width > 1 else 0.0
     return _Reading(delimiter, quoting, records, skip, width, share, strays, score)
 
 

@@ -53,7 +53,13 @@ def sampled(column: pa.ChunkedArray, size: int = _SAMPLE) -> pa.ChunkedArray:
     if rows <= size:
         return column
     spread = np.linspace(size // 2, rows - 1, size - size // 2).astype(np.int64)
-    return column.take(pa.array(np.concatenate([np.arange(size // 2), spread])))
+    # Chunk by chunk: taking from the whole would first copy all of it into one piece.
+    chunks, start = list(column.slice(0, size // 2).chunks), 0
+    for chunk in column.chunks:
+        low, high = np.searchsorted(spread, [start, start + len(chunk)])
+        chunks.append(chunk.take(pa.array(spread[low:high] - start)))
+        start += len(chunk)
+    return pa.chunked_array(chunks, column.type)
 
 
 def number_style(table: pa.Table, name: str) -> NumberStyle:

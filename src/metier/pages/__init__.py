@@ -1,1 +1,1 @@
-"""What people see: pages made of sections, each data and a template."""
+"""What people see: pages made of sections, and the charts in them."""

@@ -83,14 +83,14 @@ def reproduce(plan: Plan, dataset: Dataset) -> str:
     for section, name, field in fields():
         value = (flat[section] if section else flat)[name]
         default = field.get_default(call_default_factory=True)
-        if value is None or value == (list(default) if isinstance(default, tuple) else default):
+        if value == (list(default) if isinstance(default, tuple) else default):
             continue
         flag = "--" + name.replace("_", "-")
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
             for item in value if isinstance(value, list) else [value]:
-                words += [flag, f"{item:g}" if isinstance(item, float) else str(item)]
+                words += [flag, "none" if item is None else str(item)]
     return shlex.join(words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class FrozenRung:
 
         examples = _affordable(work)
         features = work.trunk.features(examples.inputs)
-        few = work.settings["few"] if work.settings else len(examples) <= _FEW * examples.target.width
+        few = work.settings["few"] if work.settings else few_labels(examples)
         prior = None
         if few:
             features[:, work.trunk.base.hidden :] = 0
@@ -153,14 +154,17 @@ class FrozenRung:
             )
 
         if work.settings is not None:
-            l2 = float(work.settings["l2"])
-            head = fit_one(l2, None)
+            # From strong to weak as when it was chosen: where a fit starts from decides where it ends, a little.
+            l2, head = float(work.settings["l2"]), None
+            for stronger in (p for p in _PENALTIES if p > l2 and not few):
+                head = fit_one(stronger, head)
+            head = fit_one(l2, head)
         elif few or work.validation is None:
             l2 = _FEW_PENALTY / len(examples)
             head = fit_one(l2, None)
         else:
-            held_out, judge = work.trunk.features(work.validation.inputs), judge_of(work)
-            head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: judge(shaped(head.outputs(held_out))))
+            held_out, worth = work.trunk.features(work.validation.inputs), worth_of(work)
+            head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: worth(shaped(head.outputs(held_out))))
         main = FrozenPredictor(work.trunk, head)
         predictor, shares = (main, {}) if few else blended(main, work)
         return predictor, {"l2": l2, "rows": len(examples), "few": few, "blend": shares}
@@ -209,14 +213,12 @@ def blended(main: Predictor, work: Work) -> tuple[Predictor, dict[str, float]]:
     if words is None or work.validation is None:
         return main, {}
     inputs = work.validation.inputs
+    # A share moves few rows across the line: the likelihood tells shares apart, right and wrong hardly.
+    fine = work.train.target.metrics().get("log_loss", work.metric)
+    truth, sign = work.validation.targets, 1.0 if fine.greater_is_better else -1.0
+    sides = main.outputs(inputs), words.outputs(inputs)
     return blend.choose(
-        main,
-        words,
-        main.outputs(inputs),
-        words.outputs(inputs),
-        work.validation.targets,
-        work.train.target,
-        judge_of(work),
+        main, words, *sides, truth, work.train.target, lambda outputs: sign * fine.function(truth, outputs)
     )
 
 
@@ -271,17 +273,45 @@ def judge_of(work: Work) -> Any:
     return judge
 
 
+def worth_of(work: Work) -> Callable[[Array], Array]:
+    """Held-out outputs -> each row's worth, greater is better: right or wrong, or how near.
+
+    Where the metric counts labels alike, rows of rare labels weigh more.
+    """
+    assert work.validation is not None
+    truth = work.validation.targets
+    if work.validation.target.width == 1:
+        return lambda outputs: -np.abs(outputs - truth)
+    weights = np.ones(len(truth))
+    if work.metric.name.startswith(("macro", "balanced")):
+        counts = np.bincount(truth, minlength=work.validation.target.width)
+        weights = len(truth) / ((counts > 0).sum() * counts[truth])
+    return lambda outputs: np.asarray((outputs.argmax(axis=1) == truth) * weights)
+
+
 def name_features(trunk: Trunk, target: Target) -> Array:
     """Features of the label names written as words, float16 (width, d)."""
-    names = [label.replace("_", " ").replace("-", " ").strip() for label in target.record()["labels"]]
-    return trunk.features(names)
+    return trunk.features(label_words(target) or target.record()["labels"])
+
+
+def few_labels(examples: Examples) -> bool:
+    """Whether there are so few labels a class that label names and pairs count."""
+    return len(examples) <= _FEW * examples.target.width
+
+
+def label_words(target: Target) -> list[str]:
+    """The label names written as words; empty where a label's name is no word, or the target is a number."""
+    labels = target.record().get("labels", [])
+    if not all(any(c.isalpha() for c in label) for label in labels):
+        return []
+    return [label.replace("_", " ").replace("-", " ").strip() for label in labels]
 
 
 def _name_prior(trunk: Trunk, target: Target) -> Any | None:
     """Where a head of few labels starts and stays near: the labels' own names; None where names are no words."""
     import torch
 
-    if target.width == 1 or not all(any(c.isalpha() for c in name) for name in target.record()["labels"]):
+    if not label_words(target):
         return None
     names = np.asarray(name_features(trunk, target), np.float32)
     names[:, trunk.base.hidden :] = 0

@@ -56,9 +56,15 @@ def fit_words(texts: Sequence[str], targets: Array, target: Target) -> Words:
         matrix = vectorizer.fit_transform([*texts, "\0"])[: len(texts)]
     if target.width == 1:
         model = Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, targets)
-        return Words(vectorizer, model.coef_.reshape(1, -1), np.atleast_1d(model.intercept_))
+        return _as_stored(vectorizer, model.coef_.reshape(1, -1), np.atleast_1d(model.intercept_))
     model = LogisticRegression(C=10.0, max_iter=200, tol=1e-3).fit(matrix, targets)
-    return Words(vectorizer, *_all_classes(model, target.width))
+    return _as_stored(vectorizer, *_all_classes(model, target.width))
+
+
+def _as_stored(vectorizer: TfidfVectorizer, weight: Array, bias: Array) -> Words:
+    """In the precision that `save` writes: a run that is taken up again must answer to the last bit as this one."""
+    vectorizer.idf_ = vectorizer.idf_.astype(np.float32)
+    return Words(vectorizer, np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32))
 
 
 def load_words(folder: Path) -> Words:

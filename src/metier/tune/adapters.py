@@ -27,6 +27,7 @@ from metier.tune.heads import Head
 
 ADAPTER = "adapter_model.safetensors"
 FULL = "model.safetensors"
+_TOKENS_PER_PIECE = 1024
 
 
 def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: int) -> Any:
@@ -75,10 +76,11 @@ class Learner(nn.Module):
         self.encoder = encoder
         width, inputs = head.weight.shape
         self.head = nn.Linear(inputs, width)
-        with torch.no_grad():
-            self.head.weight.copy_(head.weight)
-            self.head.bias.copy_(head.bias)
+        set_head(self, head)
         self.dropout = nn.Dropout(dropout)
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
 
     def forward(self, ids: Tensor, mask: Tensor, words: Tensor, below: Tensor | None) -> Tensor:
         """Token ids, mask (n, tokens), words (n, hidden), states below or None -> outputs (n, width)."""
@@ -113,6 +115,19 @@ class TextPupil:
     def batches(self, rng: np.random.Generator) -> Sequence[np.ndarray]:
         """Positions, each batch of texts of similar length."""
         return by_length(self.tokens.lengths, self.batch_size, rng)
+
+    def pieces(self, batch: np.ndarray) -> Sequence[tuple[np.ndarray, float]]:
+        """Pieces of about a thousand tokens: what a step remembers for its backward pass grows with them.
+
+        Shares are by row or, where labels have weights, by weight: the sum of the pieces is the batch's own mean loss.
+        """
+        lengths = self.tokens.lengths[batch]
+        parts = [batch[piece] for piece in by_token_budget(lengths, _TOKENS_PER_PIECE)]
+        sizes = [self._weight(part) for part in parts]
+        return [(part, size / sum(sizes)) for part, size in zip(parts, sizes, strict=True)]
+
+    def _weight(self, piece: np.ndarray) -> float:
+        return float(len(piece) if self.weights is None else self.weights[self.targets[piece]].sum())
 
     def loss(self, batch: np.ndarray) -> Tensor:
         """Mean loss of these texts."""
@@ -234,6 +249,13 @@ def load_blocks(model: nn.Module, folder: Path) -> nn.Module:
     """Put a fully tuned encoder's weights into a model of the same base."""
     model.load_state_dict(load_file(folder / FULL))
     return model
+
+
+def set_head(learner: Learner, head: Head) -> None:
+    """Put a head's weights into a learner."""
+    with torch.no_grad():
+        learner.head.weight.copy_(head.weight)
+        learner.head.bias.copy_(head.bias)
 
 
 def save_head(learner: Learner, path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from metier.trunk.batches import Tokens
 
-_TEXTS_PER_BATCH = 32
+TEXTS_PER_BATCH = 32
 _TEXTS_PER_LABEL = 4
 _TEMPERATURE = 0.1
 
@@ -38,13 +38,17 @@ class PairPupil:
     def batches(self, rng: np.random.Generator) -> Sequence[np.ndarray]:
         """As many batches as there are steps, each of some labels and up to four texts of each, evenly drawn."""
         rows = [np.flatnonzero(self.targets == code) for code in np.unique(self.targets)]
-        labels_per_batch = max(2, min(len(rows), _TEXTS_PER_BATCH // _TEXTS_PER_LABEL))
-        each = max(2, _TEXTS_PER_BATCH // labels_per_batch)
+        labels_per_batch = max(2, min(len(rows), TEXTS_PER_BATCH // _TEXTS_PER_LABEL))
+        each = max(2, TEXTS_PER_BATCH // labels_per_batch)
         out = []
         for _ in range(self.steps):
             drawn = rng.choice(len(rows), labels_per_batch, replace=False)
             out.append(np.concatenate([rng.permutation(rows[label])[:each] for label in drawn]))
         return out
+
+    def pieces(self, batch: np.ndarray) -> Sequence[tuple[np.ndarray, float]]:
+        """The batch as it is: its pairs run across all of it."""
+        return [(batch, 1.0)]
 
     def loss(self, batch: np.ndarray) -> Tensor:
         """How far texts of one label are from being nearest to one another."""
@@ -57,6 +61,11 @@ class PairPupil:
         return None
 
 
+def steps_for(texts: int) -> int:
+    """Steps for so many texts: each is seen some eight times, whatever the number of pairs."""
+    return max(10, min(60, -(-8 * texts // TEXTS_PER_BATCH)))
+
+
 def contrast(meaning: Tensor, labels: Tensor) -> Tensor:
     """The supervised contrastive loss of unit vectors (n, d) with labels (n,): a scalar, equation 2 of the paper."""
     alike = labels[:, None] == labels[None, :]
@@ -67,5 +76,3 @@ def contrast(meaning: Tensor, labels: Tensor) -> Tensor:
     has_partner = partners.sum(1) > 0
     per_text = -(shares * partners).sum(1)[has_partner] / partners.sum(1)[has_partner]
     return per_text.mean() if len(per_text) else meaning.sum() * 0
-
-

@@ -81,26 +81,31 @@ def fit(
 
 
 def choose(
-    fits: Sequence[float], fit_one: Callable[[float, Head | None], Head], score: Callable[[Head], float]
+    penalties: Sequence[float],
+    fit_one: Callable[[float, Head | None], Head],
+    worth: Callable[[Head], np.ndarray],
 ) -> tuple[Head, float]:
-    """Walk the penalties from strong to weak, each fit starting from the last; stop after the score has fallen twice.
+    """Walk the penalties from strong to weak, each fit starting from the last, until their worth has fallen twice.
 
-    Returns the head with the greatest score and its penalty.
+    `worth` gives one figure a held-out row, greater is better. Returns the head of the strongest penalty that lies
+    within one standard error of the best, and that penalty (Breiman et al. 1984): among equals the plainest.
     """
-    best: tuple[float, Head, float] | None = None
-    head: Head | None = None
-    fallen = 0
-    for l2 in sorted(fits, reverse=True):
-        head = fit_one(l2, head)
-        found = score(head)
-        if best is None or found > best[0]:
-            best, fallen = (found, head, l2), 0
-        else:
+    walked: list[tuple[float, Head, np.ndarray]] = []
+    best, fallen = 0, 0
+    for l2 in sorted(penalties, reverse=True):
+        head = fit_one(l2, walked[-1][1] if walked else None)
+        walked.append((l2, head, worth(head)))
+        if walked[-1][2].mean() > walked[best][2].mean():
+            best, fallen = len(walked) - 1, 0
+        elif len(walked) > 1:
             fallen += 1
             if fallen == 2:
                 break
-    assert best is not None
-    return best[1], best[2]
+    for l2, head, rows in walked:
+        behind = walked[best][2] - rows
+        if behind.mean() <= behind.std() / np.sqrt(len(behind)):
+            return head, l2
+    return walked[best][1], walked[best][0]
 
 
 def _whole(

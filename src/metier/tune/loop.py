@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -59,8 +59,11 @@ class Pupil(Protocol):
     def batches(self, rng: np.random.Generator) -> Sequence[Any]:
         """One epoch's batches, a function of `rng` alone."""
 
-    def loss(self, batch: Any) -> Tensor:
-        """The mean loss of a batch, a scalar that can be differentiated."""
+    def pieces(self, batch: Any) -> Sequence[tuple[Any, float]]:
+        """A batch cut so that each piece fits into memory, with each piece's share of the batch's mean loss."""
+
+    def loss(self, piece: Any) -> Tensor:
+        """The mean loss of a piece, a scalar that can be differentiated."""
 
     def score(self) -> float | None:
         """How good the weights are now, greater is better; None when there is nothing to measure on."""
@@ -163,12 +166,15 @@ def _step(
 ) -> float:
     pupil.module.train()
     optimizer.zero_grad(set_to_none=True)
-    with accelerator.autocast():
-        loss = pupil.loss(batch)
-    accelerator.backward(loss)
+    total = 0.0
+    for piece, share in pupil.pieces(batch):
+        with accelerator.autocast():
+            loss = pupil.loss(piece) * share
+        accelerator.backward(loss)
+        total += float(loss.detach())
     accelerator.clip_grad_norm_(trained.values(), clip)
     optimizer.step()
-    return float(loss.detach())
+    return total
 
 
 def _measure(
@@ -215,16 +221,17 @@ def _resume(
     best = {name: parameter.detach().clone() for name, parameter in trained.items()}
     if not path.is_file():
         return Standing(), best
-    with safe_open(path, "pt") as file:
-        about = file.metadata()
-        names = list(file.keys())
-        shapes = {n[4:]: file.get_slice(n).get_shape() for n in names if n.startswith("now.")}
-        fits = json.loads(about["course"]) == asdict(course) and shapes == {
-            n: list(p.shape) for n, p in trained.items()
-        }
-        if not fits:
-            return Standing(), best
-        kept = {name: file.get_tensor(name) for name in names}
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            names = list(file.keys())
+            shapes = {name[4:]: file.get_slice(name).get_shape() for name in names if name.startswith("now.")}
+            same = about.get("course") == json.dumps(asdict(course))
+            if not same or shapes != {name: list(parameter.shape) for name, parameter in trained.items()}:
+                return Standing(), best
+            kept = {name: file.get_tensor(name) for name in names}
+    except SafetensorError:
+        return Standing(), best
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in kept.items():
         if name.startswith("optimizer."):

@@ -14,7 +14,16 @@ from metier import files
 from metier.errors import UsageError
 from metier.tasks import blend
 from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
-from metier.tasks.text_rungs import FrozenRung, blended, class_weights, embedding_seconds, judge_of, shaped
+from metier.tasks.text_rungs import (
+    FrozenRung,
+    blended,
+    class_weights,
+    embedding_seconds,
+    few_labels,
+    judge_of,
+    label_words,
+    shaped,
+)
 from metier.trunk.features import Trunk
 
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
@@ -117,6 +126,8 @@ class TunedRung:
             "learning_rate": training.learning_rate or _RATES[self.name],
             "rank": adapter.rank,
             "alpha": adapter.alpha,
+            "contrastive": work.train.target.width > 1
+            and (adapter.contrastive == "yes" or (adapter.contrastive == "auto" and few_labels(work.train))),
         }
 
     def _seconds(self, work: Work, layers: int, epochs: int) -> float:
@@ -148,6 +159,8 @@ class TunedRung:
         learner = adapters.Learner(Encoder(model, first, base.pooling), start.head, training.dropout)
         pupil = self._pupil(work, learner, first)
         before = adapters.snapshot(learner)
+        if settings["contrastive"] and begun is None:
+            adapters.set_head(learner, self._by_pairs(work, learner.encoder, settings))
         course = loop.Course(
             epochs=settings["epochs"],
             learning_rate=settings["learning_rate"],
@@ -155,8 +168,8 @@ class TunedRung:
             weight_decay=training.weight_decay,
             warmup=training.warmup,
             clip=training.clip,
-            patience=training.patience * 2,
-            measures=2,
+            patience=training.patience,
+            measures=1,
             seed=work.plan.seed,
         )
         standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
@@ -186,6 +199,30 @@ class TunedRung:
             "trained_parameters": sum(p.numel() for p in dial.trained.values()),
             "history": standing.history,
         }
+
+    def _by_pairs(self, work: Work, encoder: Any, settings: dict[str, Any]) -> Any:
+        """Draw texts of one label together before anything else; returns a head fitted on what the base then sees."""
+        from metier.tune import contrastive, loop
+
+        target, texts, codes = work.train.target, list(work.train.inputs.to_pylist()), work.train.targets
+        names = label_words(target)
+        if names:
+            texts, codes = texts + names, np.concatenate([codes, np.arange(target.width)])
+        pupil = contrastive.PairPupil(encoder, work.trunk.tokens(texts), codes, contrastive.steps_for(len(texts)))
+        course = loop.Course(
+            epochs=1,
+            learning_rate=settings["learning_rate"],
+            batch_size=contrastive.TEXTS_PER_BATCH,
+            weight_decay=work.plan.training.weight_decay,
+            warmup=work.plan.training.warmup,
+            clip=work.plan.training.clip,
+            patience=1,
+            measures=1,
+            seed=work.plan.seed,
+        )
+        loop.train(pupil, course, folder=work.folder / "pairs", progress=work.progress, title=f"{self.name}, pairs")
+        tuned = replace(work, trunk=work.trunk.with_model(encoder.model), settings=None)
+        return FrozenRung().fit(tuned)[0].head  # type: ignore[attr-defined]
 
     def _pupil(self, work: Work, learner: Any, first: int) -> Any:
         from metier.tune import adapters
