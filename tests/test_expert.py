@@ -152,7 +152,7 @@ def test_a_merged_expert_is_a_plain_model_that_answers_alike(finished: Any, expe
     ours = expert.predictor.trunk.model.state_dict()  # type: ignore[attr-defined]
     theirs = model.state_dict()
     same = [name for name in theirs if name in ours and torch.equal(ours[name], theirs[name])]
-    assert len(same) == len([name for name in theirs if not name.startswith("pooler")])
+    assert {name for name in theirs if not name.startswith("pooler")} <= set(same)
     generic = AutoModel.from_pretrained(finished.base).state_dict()
     assert any(not torch.equal(generic[name], theirs[name]) for name in same)
 
@@ -173,6 +173,8 @@ def test_what_has_no_base_cannot_be_merged(ticket_file: Path, tiny_base: Path, t
     assert not (tmp_path / "merged").exists()
 
 
+# PEFT asks transformers for a property by its old name.
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 def test_peft_itself_loads_the_adapter(finished: Any) -> None:
     from peft import PeftModel
     from transformers import AutoModel

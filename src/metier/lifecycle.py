@@ -15,6 +15,7 @@ from metier.data.dataset import Dataset
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.split import split
 from metier.errors import DataError, UsageError
+from metier.evaluate.calibration import unreachable
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
@@ -126,6 +127,9 @@ def _tune(
     calibration = target.calibrate(chosen.outputs, climb.truth)
     generic_calibration = target.calibrate(generic_outputs, climb.truth)
     threshold = target.threshold(target.calibrated(chosen.outputs, calibration), climb.truth, plan)
+    refused = unreachable(threshold, plan.answer.precision, len(climb.truth))
+    if refused is not None:
+        progress.say(f"{refused.detail} {refused.fix}")
     judge: dict[str, Any] = {
         "metric": metric,
         "calibration": calibration,
@@ -174,6 +178,8 @@ def _tune(
         examples=held_out_test if tested and held_out_test else climb.held_out,
         on_test=tested is not None,
         learning=learning,
+        calibration=calibration,
+        threshold=threshold,
         record=record.chain(run.folder),
         base=trunk.base,
     )

@@ -82,6 +82,12 @@ def test_json_strings_come_back(tmp_path: Path, texts: list[str], lines: bool, a
     assert load(path).table.to_pylist() == table
 
 
+def test_half_a_surrogate_pair_is_read_as_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('[{"text": "a \\ud83d b", "label": "x"}, {"text": "\\ud83d\\ude00", "label": "y"}]')
+    assert load(path).table.column("text").to_pylist() == ["a \ufffd b", "\U0001f600"]
+
+
 @pytest.mark.parametrize(
     ("content", "where"),
     [

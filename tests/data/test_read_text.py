@@ -93,6 +93,18 @@ def test_two_texts_with_one_comma_each_are_not_a_table(tmp_path: Path) -> None:
     assert dataset.table.column_names == ["text"]
 
 
+def test_one_named_column_of_texts_with_commas_stays_one(tmp_path: Path) -> None:
+    dataset = load(tmp_path / "in.csv", "text\nHello, I lost my card\nOk, thanks for that\nFine, bye\n")
+    assert rows(dataset) == [["Hello, I lost my card"], ["Ok, thanks for that"], ["Fine, bye"]]
+    dataset = load(tmp_path / "q.csv", 'text\n"Hello, I lost\nmy card"\nplain\n')
+    assert rows(dataset) == [["Hello, I lost\nmy card"], ["plain"]]
+
+
+def test_one_row_is_enough(tmp_path: Path) -> None:
+    assert rows(load(tmp_path / "one.csv", "text,label\nhello there you,a\n")) == [["hello there you", "a"]]
+    assert rows(load(tmp_path / "one.txt", "hello there you")) == [["hello there you"]]
+
+
 def test_numbers_between_spaces_are_columns(tmp_path: Path) -> None:
     dataset = load(tmp_path / "engine.txt", "1 1 -0.0007 518.67  \n1 2 0.0019 642.15  \n")
     assert rows(dataset) == [["1", "1", "-0.0007", "518.67"], ["1", "2", "0.0019", "642.15"]]
@@ -113,6 +125,8 @@ def test_missing_words_become_null_and_are_counted(tmp_path: Path) -> None:
         ("label", 1, "warning"),
         (None, 1, "note"),
     }
+    dataset = load(tmp_path / "b.csv", "a,b\n1,NA\n2,x\n")
+    assert [problem.severity for problem in dataset.schema.problems if problem.code == "missing-words"] == ["note"]
 
 
 def test_rows_of_another_width_are_set_aside_and_shown(tmp_path: Path) -> None:

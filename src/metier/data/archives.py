@@ -90,6 +90,10 @@ def locate(path: str | Path) -> Path:
             )
         if not file.exists():
             raise _missing(file)
+        if not file.is_file():
+            raise DataError(
+                "not-a-file", "The data must be a file.", found=f"{file} is a device or pipe", fix="Save it."
+            )
         with file.open("rb") as stream:
             empty = not stream.read(1)
     except PermissionError:

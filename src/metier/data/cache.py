@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from metier import files
 from metier.data.dataset import Problem
 from metier.errors import ResourceError
 
@@ -83,7 +84,6 @@ def store(folder: Path, name: str, reading: Reading) -> Stored:
             "misfits": reading.misfits,
         }
         (work / "table.json").write_text(json.dumps(facts), encoding="utf-8")
-        (folder / f"{name}.json").unlink(missing_ok=True)
         os.replace(draft, folder / f"{name}.arrow")  # noqa: PTH105
         os.replace(work / "table.json", folder / f"{name}.json")  # noqa: PTH105
     stored = load(folder, name)
@@ -137,4 +137,6 @@ def _refused(folder: Path) -> Iterator[None]:
                 found=f"{folder}: {error.strerror}",
                 fix="Choose another with --workspace.",
             ) from None
+        if error.errno in (errno.EFBIG, errno.EDQUOT, errno.EIO):
+            raise files.refusal(error, folder) from error
         raise

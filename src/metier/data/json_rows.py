@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -66,8 +67,16 @@ def _rows_of(content: Content, encoding: Encoding, form: str) -> Callable[[], It
 
 def _batches(rows: Iterator[Row], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
     while chunk := list(itertools.islice(rows, _ROWS)):
-        arrays = [pa.array([cell(row.get(name)) for row in chunk], pa.string()) for name in columns.names]
+        arrays = [_strings([cell(row.get(name)) for row in chunk]) for name in columns.names]
         yield pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+
+def _strings(cells: list[str | None]) -> pa.Array:
+    try:
+        return pa.array(cells, pa.string())
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and no text holds
+        whole = [None if text is None else re.sub("[\ud800-\udfff]", "\ufffd", text) for text in cells]
+        return pa.array(whole, pa.string())
 
 
 def cell(value: Any) -> str | None:

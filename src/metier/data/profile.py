@@ -121,7 +121,7 @@ class _Look:
             return "empty", f"every cell says {_shown(self.cells[0].as_py())}"
         if pa.types.is_boolean(kind):
             return "category", "true or false"
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
             return "empty", "holds bytes, which are not read"
         if self.table.num_columns == 1 and pa.types.is_string(kind) and find_number_style(sampled(self.cells))[1] < 0.9:
             return "text", "the only column"
@@ -233,7 +233,7 @@ class _Look:
         unique = self.distinct == self.present and self.present >= _FEW
         if unique and float(pc.mean(pc.match_substring_regex(self.cells, r"\s").cast(pa.float64())).as_py()) < 0.2:
             return "id", "a different code in every row"
-        if self.ends_as_id:
+        if self.ends_as_id and not self.words & _CODE_WORDS:
             return self._identified()
         return None
 

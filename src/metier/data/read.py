@@ -60,7 +60,7 @@ def _weighed(problems: tuple[Problem, ...], target: str | None) -> tuple[Problem
     """Words read as missing are a note in most columns; in the target they may be a label, which is a warning."""
     return tuple(
         replace(problem, severity="warning")
-        if problem.code == "missing-words" and problem.column == target
+        if problem.code == "missing-words" and problem.column is not None and problem.column == target
         else problem
         for problem in problems
     )

@@ -167,6 +167,8 @@ def _needless(sample: str, records: int) -> bool:
 
 def _is_table(reading: _Reading, suffix: str) -> bool:
     """Whether delimiters are a table's, not punctuation that happens to repeat."""
+    if reading.width == 2 and len(reading.records[0]) == 1:
+        return False  # one named column, whose texts hold a comma
     if suffix in _TABLE_SUFFIXES:
         return reading.share >= 0.5
     if reading.delimiter == "\t":
@@ -199,7 +201,7 @@ def _delimited(reading: _Reading, suffix: str, plan: DataPlan) -> Dialect:
     else:
         names = list(records[0])
         width = Counter(len(record) for record in records[1:]).most_common(1)
-        if width and width[0][0] == len(names) + 1 and width[0][1] >= 0.9 * (len(records) - 1):
+        if len(names) > 1 and width and width[0][0] == len(names) + 1 and width[0][1] >= 0.9 * (len(records) - 1):
             names.insert(0, "")
             detail = "The header has one name fewer than the rows have cells; the first column is taken as row names."
             problems.append(Problem("row-names", "note", detail))

@@ -172,7 +172,8 @@ def reliability(data: Data) -> str:
 def _count_bars(frame: Frame, known: Sequence[Data]) -> list[Layer]:
     """Bars of rows under the diagram; counts are written where they do not touch, the largest first."""
     most = max(one["rows"] for one in known)
-    bars, counts = [], []
+    bars: list[dict[str, Any]] = []
+    counts: list[dict[str, Any]] = []
     for one in sorted(known, key=lambda one: -float(one["rows"])):
         x, top = one["confidence"], _BARS_FROM + (_BARS_TO - _BARS_FROM) * one["rows"] / most
         bars.append({"x": x - 0.016, "y": _BARS_FROM, "x2": x + 0.016, "y2": top})

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Literal
+from typing import Any
 from xml.etree import ElementTree
 
 import vl_convert
@@ -110,7 +110,7 @@ def texts(
     rows: Rows,
     color: str = INK,
     *,
-    align: Literal["left", "center", "right"] = "center",
+    align: str = "center",
     halo: bool = False,
     **style: Any,
 ) -> Layer:

@@ -42,6 +42,8 @@ def compose(
     examples: Examples,
     on_test: bool,
     learning: Mapping[str, Any],
+    calibration: Mapping[str, float],
+    threshold: float | None,
     record: Mapping[str, Any],
     base: Base,
 ) -> str:
@@ -56,16 +58,21 @@ def compose(
         shown=lambda position: task.render(examples.inputs, position),
         level=plan.ladder.level,
         seed=plan.seed,
+        calibration=calibration,
+        threshold=threshold,
     )
     where = f"{evaluation.rows} {'test' if on_test else 'held-out'} rows"
     sections = [
         _verdict(climb, baseline, metric, evaluation, where),
         _scorecard(metric, evaluation, baseline),
         _ladder(climb, metric),
-        *examples.target.views(evidence),
     ]
+    # Pictures first: the one view that is a list of rows comes after them.
+    views = list(examples.target.views(evidence))
+    sections += [view for view in views if view.template != "errors"]
     if len(learning["points"]) > 1:
         sections.append(_learning(learning))
+    sections += [view for view in views if view.template == "errors"]
     sections += [
         _metrics(examples, evaluation, where),
         *_problems(dataset, examples),
@@ -116,7 +123,7 @@ def _verdict(climb: Climb, baseline: str, metric: Metric, evaluation: Evaluation
 
 def _figure(metric: Metric, interval: Interval) -> str:
     if _is_share(metric.name):
-        return f"{100 * interval.value:.1f}% ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+        return f"{100 * interval.value:.1f}% ({100 * interval.low:.1f}% to {100 * interval.high:.1f}%)"
     return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
 
 
@@ -175,6 +182,7 @@ def _metrics(examples: Examples, evaluation: Evaluation, where: str) -> Section:
             "term": name,
             **interval.as_json(),
             "generic": evaluation.generic[name].as_json()["value"],
+            "unit": "%" if _is_share(name) else "",
         }
         for name, interval in evaluation.metrics.items()
     ]

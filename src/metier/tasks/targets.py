@@ -127,7 +127,7 @@ def _classes(dataset: Dataset, name: str, target: Target | None) -> Labels:
     strange = (codes < 0) & ~missing
     if strange.any():
         names, counts = np.unique([str(values[row]) for row in np.flatnonzero(strange)], return_counts=True)
-        listed = ", ".join(f"{label!r} ({count})" for label, count in zip(names[:5], counts[:5], strict=True))
+        listed = ", ".join(f"{str(label)!r} ({count})" for label, count in zip(names[:5], counts[:5], strict=True))
         raise DataError(
             "unknown-labels",
             "Every label here must be one the expert was trained on.",
