@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,11 @@ class Nursery:
         self.process.stdin.flush()
         child = int(self.process.stdout.readline())
         if number is not None and when is not None:
-            deadline = time.monotonic() + 120
-            while not when() and time.monotonic() < deadline:
-                time.sleep(0.0005)
-            os.kill(child, number)
+            with suppress(ProcessLookupError):  # it has ended already: its exit code will say so
+                while not when():
+                    os.kill(child, 0)
+                    time.sleep(0.0005)
+                os.kill(child, number)
         code = int(self.process.stdout.readline())
         return code, out.read_text(), err.read_text()
 

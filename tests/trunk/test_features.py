@@ -248,7 +248,9 @@ def test_two_processes_share_a_folder(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path, 4)
     cache.refresh()
     for mine in ("1", "2", "both"):
-        names = [f"{mine} {piece} {number}" for piece in range(25) for number in range(6) if (number % 2) == (mine != "both")]
+        names = [
+            f"{mine} {piece} {number}" for piece in range(25) for number in range(6) if (number % 2) == (mine != "both")
+        ]
         where = cache.find(keys(names))
         assert (where >= 0).all()
         np.testing.assert_array_equal(cache.gather(where)[:, 0], np.repeat(np.arange(25), 3))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +201,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path: Path, whole: tuple[d
     forget(tmp_path)
 
 
-def test_a_killed_process_is_taken_up_where_it_stood(
-    tmp_path: Path, whole: tuple[dict[str, Tensor], Standing]
-) -> None:
+def test_a_killed_process_is_taken_up_where_it_stood(tmp_path: Path, whole: tuple[dict[str, Tensor], Standing]) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     child = subprocess.Popen([sys.executable, __file__, str(tmp_path)], env=environment)
     checkpoint = tmp_path / "checkpoint.safetensors"
@@ -303,8 +302,8 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_towards_nothing(total: in
     rising = max(1, round(total * warmup))
     assert all(0 < share <= 1 for share in shape)
     assert shape[rising - 1] == 1
-    assert all(a < b for a, b in zip(shape[:rising], shape[1:rising], strict=False))
-    assert all(a > b for a, b in zip(shape[rising:], shape[rising + 1 :], strict=False))
+    assert all(a < b for a, b in pairwise(shape[:rising]))
+    assert all(a > b for a, b in pairwise(shape[rising:]))
     if rising < total:
         assert shape[-1] == pytest.approx(1 / (total - rising))
 

@@ -79,7 +79,7 @@ def test_it_learns_and_tells_plain_settings(fitted: Fitted) -> None:
     assert (outputs.argmax(1) == work.validation.targets).mean() > 0.6
     assert json.loads(json.dumps(settings)) == settings
     assert settings["layers"] == 2
-    assert 0 < settings["trained_parameters"]
+    assert settings["trained_parameters"] > 0
     assert settings["best_step"] <= settings["steps"] == 10
     assert settings["examples_per_second"] > 0
     left = {path.name for path in work.folder.iterdir()}
@@ -208,9 +208,7 @@ def test_the_settings_repeat_the_fit_without_a_validation_set(name: str, make_wo
     assert same_weights(tmp_path / "one" / "weights", tmp_path / "two" / "weights", name)
 
 
-def test_the_last_pass_on_all_rows_goes_on_from_the_climb(
-    fitted: Fitted, make_work: MakeWork, tmp_path: Path
-) -> None:
+def test_the_last_pass_on_all_rows_goes_on_from_the_climb(fitted: Fitted, make_work: MakeWork, tmp_path: Path) -> None:
     rung, work, climbed, settings = fitted
     everything = make_work(tmp_path, rows=220).train
     for at in ("one", "two"):

@@ -17,6 +17,7 @@ from metier.tasks.contract import Array, Inputs, Target
 from metier.trunk.batches import as_texts
 
 _MOST_WORDS = 100_000
+_NEVER_SEEN = -10.0  # the bias of a class without a training row
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def fit_words(texts: Sequence[str], targets: Array, target: Target) -> Words:
     if target.width == 1:
         model = Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, targets)
         return _as_stored(vectorizer, model.coef_.reshape(1, -1), np.atleast_1d(model.intercept_))
+    if len(np.unique(targets)) == 1:
+        bias = np.full(target.width, _NEVER_SEEN)
+        bias[targets[0]] = 0.0
+        return _as_stored(vectorizer, np.zeros((target.width, matrix.shape[1])), bias)
     model = LogisticRegression(C=10.0, max_iter=200, tol=1e-3).fit(matrix, targets)
     return _as_stored(vectorizer, *_all_classes(model, target.width))
 
@@ -94,6 +99,6 @@ def _all_classes(model: LogisticRegression, width: int) -> tuple[Array, Array]:
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
-    full, offset = np.zeros((width, weight.shape[1])), np.full(width, -10.0)
+    full, offset = np.zeros((width, weight.shape[1])), np.full(width, _NEVER_SEEN)
     full[model.classes_], offset[model.classes_] = weight, bias
     return full, offset
