@@ -167,7 +167,9 @@ class FrozenRung:
             head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: worth(shaped(head.outputs(held_out))))
         main = FrozenPredictor(work.trunk, head)
         predictor, shares = (main, {}) if few else blended(main, work)
-        return predictor, {"l2": l2, "rows": len(examples), "few": few, "blend": shares}
+        affordable = len(examples) / max(1, len(work.train))
+        settings = {"l2": l2, "rows": len(examples), "affordable": affordable, "few": few, "blend": shares}
+        return predictor, settings
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read the head, and the words where there are some."""
@@ -335,8 +337,9 @@ def _affordable(work: Work) -> Examples:
         needed = embedding_seconds(work)
         if needed > 0.7 * work.seconds_left:
             most = min(most, max(2 * work.train.target.width, int(rows * 0.7 * work.seconds_left / needed)))
-    if work.settings is not None and work.settings["rows"] < rows:
-        most = min(most, max(work.settings["rows"], 1))
+    if work.settings is not None:
+        # The share that could be afforded when the settings were chosen, of however many rows there are now.
+        most = min(most, max(1, round(rows * work.settings["affordable"])))
     return _at_most(work.train, most, work.plan.seed)
 
 

@@ -38,7 +38,7 @@ def learning_curve(course: Course, climb: Climb) -> dict[str, Any]:
             folder=folder,
             earlier={},
             progress=course.progress,
-            settings={**tried[rung.name].settings, "rows": size},
+            settings=tried[rung.name].settings,
         )
         predictor, _ = rung.fit(work)
         outputs = predictor.outputs(held_out.inputs)

@@ -37,7 +37,7 @@ _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
 _SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
 _LAST_PASS = 0.3
-_DEFAULT_HEAD = {"l2": 1e-5, "few": False, "blend": {}}
+_DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,7 @@ class TunedRung:
             return frozen, {**files.read_json(decided), "head": head}
         here = work.earlier.get(self.name)
         if here is None:
-            frozen, _ = FrozenRung().fit(
-                replace(work, settings={"rows": len(work.train), **_DEFAULT_HEAD, **work.settings["head"]})
-            )
+            frozen, _ = FrozenRung().fit(replace(work, settings={**_DEFAULT_HEAD, **work.settings["head"]}))
             return frozen, dict(work.settings)
         rate = work.settings["learning_rate"] * _LAST_PASS
         return here, {**work.settings, "epochs": 1, "learning_rate": rate, "scale": 1.0}
