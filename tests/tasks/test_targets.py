@@ -35,7 +35,7 @@ def table(target: str | None = "label", roles: dict[str, str] | None = None, **c
 
 def refused(dataset: Dataset, kind: str = "classes", target: Any = None) -> DataError:
     with pytest.raises(DataError) as caught:
-        targets.read(dataset, PLAN, kind, target)
+        targets.read(dataset, kind, target)
     return caught.value
 
 
@@ -63,7 +63,7 @@ def test_what_a_target_suggests(values: list[str | None], number: bool, suggeste
 
 
 def test_labels_become_codes_and_missing_ones_are_marked() -> None:
-    found = targets.read(table(label=["b", None, "a", "b"]), PLAN, "classes", None)
+    found = targets.read(table(label=["b", None, "a", "b"]), "classes", None)
     assert isinstance(found.target, Classes)
     assert found.target.labels == ("a", "b")
     assert found.codes.tolist() == [1, -1, 0, 1]
@@ -81,7 +81,7 @@ def test_labels_become_codes_and_missing_ones_are_marked() -> None:
     ],
 )
 def test_typed_columns_are_labels_too(values: pa.Array) -> None:
-    found = targets.read(table(label=values), PLAN, "classes", None)
+    found = targets.read(table(label=values), "classes", None)
     assert found.target.width == 2
     assert found.codes[0] == found.codes[2] != found.codes[1]
     assert found.missing.tolist() == [False, False, False, True]
@@ -90,7 +90,7 @@ def test_typed_columns_are_labels_too(values: pa.Array) -> None:
 
 def test_an_experts_own_labels_keep_their_codes() -> None:
     own = Classes(("a", "b", "c"))
-    found = targets.read(table(label=["c", "a", None]), PLAN, "classes", own)
+    found = targets.read(table(label=["c", "a", None]), "classes", own)
     assert found.target is own
     assert found.codes.tolist() == [2, 0, -1]
 
@@ -105,7 +105,7 @@ def test_labels_the_expert_never_saw_are_counted_and_named() -> None:
 def test_without_the_target_column_nothing_is_known() -> None:
     for own, unknown in ((Classes(("a", "b")), [-1, -1]), (Quantity(), [None, None])):
         kind = own.kind
-        found = targets.read(table(text=["one", "two"]), PLAN, kind, own)
+        found = targets.read(table(text=["one", "two"]), kind, own)
         assert not found.known
         assert found.missing.all()
         assert found.target.values(found.codes) == ([None, None] if unknown else [])
@@ -128,7 +128,7 @@ def test_targets_that_teach_nothing_are_refused(values: list[str | None], code: 
 
 
 def test_many_labels_that_repeat_are_fine() -> None:
-    assert targets.read(table(label=[f"id {n % 20}" for n in range(60)]), PLAN, "classes", None).target.width == 20
+    assert targets.read(table(label=[f"id {n % 20}" for n in range(60)]), "classes", None).target.width == 20
 
 
 def test_no_target_at_all_is_a_clear_error() -> None:
@@ -141,7 +141,7 @@ def test_no_target_at_all_is_a_clear_error() -> None:
 
 
 def test_numbers_become_values_and_what_is_none_is_missing() -> None:
-    found = targets.read(table(label=["1", "2.5", None, "soon", "-3"]), PLAN, "quantity", None)
+    found = targets.read(table(label=["1", "2.5", None, "soon", "-3"]), "quantity", None)
     assert found.target.kind == "quantity"
     np.testing.assert_array_equal(found.codes, [1, 2.5, np.nan, np.nan, -3])
     assert found.missing.tolist() == [False, False, True, True, False]
@@ -150,7 +150,7 @@ def test_numbers_become_values_and_what_is_none_is_missing() -> None:
 def test_a_quantity_that_does_not_vary_is_refused() -> None:
     error = refused(table(label=["7", "7", None]), "quantity")
     assert (error.code, "7 in all 2 rows" in error.found) == ("one-value", True)
-    assert targets.read(table(label=["7", "7"]), PLAN, "quantity", Quantity()).known
+    assert targets.read(table(label=["7", "7"]), "quantity", Quantity()).known
 
 
 def test_targets_come_back_from_their_records() -> None:

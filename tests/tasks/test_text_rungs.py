@@ -103,7 +103,7 @@ def test_outputs_have_the_targets_shape_and_come_back_from_disk(
     (tmp_path / "saved").mkdir()
     predictor.save(tmp_path / "saved")
     again = rung(name, quantity).load(tmp_path / "saved", trunk, work.train.target)
-    np.testing.assert_array_equal(again.outputs(inputs), found)
+    np.testing.assert_allclose(again.outputs(inputs), found, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "quantity"), BOTH)
@@ -112,7 +112,7 @@ def test_a_fit_repeats_itself_and_its_settings_repeat_it(name: str, quantity: bo
     one, settings = rung(name, quantity).fit(work)
     other, _ = rung(name, quantity).fit(work)
     inputs = work.train.inputs[:40]
-    np.testing.assert_array_equal(one.outputs(inputs), other.outputs(inputs))
+    np.testing.assert_allclose(one.outputs(inputs), other.outputs(inputs), rtol=1e-5, atol=1e-5)
     alone = replace(work, validation=None, settings=settings)
     repeated, same = rung(name, quantity).fit(alone)
     assert same == settings
@@ -174,7 +174,7 @@ def test_with_few_labels_nothing_is_chosen_on_held_out_rows(make_work: MakeWork,
     assert settings["few"]
     blind, same = rung("frozen").fit(replace(work, validation=None))
     assert same == settings
-    np.testing.assert_array_equal(blind.outputs(work.train.inputs), predictor.outputs(work.train.inputs))
+    np.testing.assert_allclose(blind.outputs(work.train.inputs), predictor.outputs(work.train.inputs), atol=1e-5)
     assert score(work, predictor) > 0.4
     _, many = rung("frozen").fit(make_work(rows=160))
     assert not many["few"]
@@ -193,7 +193,7 @@ def test_the_frozen_head_takes_the_linear_rungs_words_along(make_work: MakeWork,
     (tmp_path / "saved").mkdir()
     predictor.save(tmp_path / "saved")
     again = rung("frozen").load(tmp_path / "saved", trunk, work.train.target)
-    np.testing.assert_array_equal(again.outputs(inputs), predictor.outputs(inputs))
+    np.testing.assert_allclose(again.outputs(inputs), predictor.outputs(inputs), rtol=1e-5, atol=1e-5)
 
 
 def test_a_quantity_in_other_units_is_predicted_alike(make_work: MakeWork) -> None:

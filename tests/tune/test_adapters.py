@@ -13,6 +13,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
 
+from metier.tasks.classes import Classes
 from metier.trunk.base import load_model
 from metier.trunk.encoder import Encoder, blocks
 from metier.trunk.features import Trunk
@@ -175,3 +176,44 @@ def test_a_head_is_saved_as_heads_are_read(trunk: Trunk, head: Head, tmp_path: P
     again = Head.load(tmp_path / "head.safetensors")
     assert torch.equal(again.weight, head.weight)
     assert torch.equal(again.bias, head.bias)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_the_pieces_of_a_batch_add_up_to_its_mean_loss(
+    trunk: Trunk, head: Head, monkeypatch: pytest.MonkeyPatch, weighed: bool
+) -> None:
+    monkeypatch.setattr(adapters, "_TOKENS_PER_PIECE", 20)
+    texts = [" ".join(["card", "fee", "login"] * (1 + at % 4)) for at in range(16)]
+    pupil = adapters.TextPupil(
+        module=adapters.Learner(Encoder(copy.deepcopy(trunk.model), 0, "mean"), head, 0.0).eval(),
+        target=Classes(("a", "b", "c", "d")),
+        tokens=trunk.tokens(texts),
+        words=trunk.features(texts)[:, 32:],
+        targets=np.arange(16) % 4,
+        below=None,
+        smoothing=0.1,
+        weights=torch.tensor([2.0, 1.0, 0.5, 0.5]) if weighed else None,
+        batch_size=16,
+        head_rate=1e-3,
+    )
+    batch = np.arange(3, 16)
+    pieces = pupil.pieces(batch)
+    assert len(pieces) > 2
+    assert sorted(np.concatenate([piece for piece, _ in pieces])) == batch.tolist()
+    assert sum(share for _, share in pieces) == pytest.approx(1)
+    with torch.inference_mode():
+        whole = float(pupil.loss(batch))
+        assert sum(float(pupil.loss(piece)) * share for piece, share in pieces) == pytest.approx(whole, abs=1e-4)
+
+
+def test_the_unit_of_a_quantity_does_not_change_what_a_learner_answers(trunk: Trunk, head: Head) -> None:
+    one = Head(1000 * head.weight[:1], 1000 * head.bias[:1])
+    ids, mask = (torch.from_numpy(part) for part in trunk.tokens(TEXTS).pad(np.arange(len(TEXTS))))
+    words = torch.from_numpy(trunk.features(TEXTS)[:, 32:].astype(np.float32))
+    found = []
+    for spread in (1.0, 500.0):
+        learner = adapters.Learner(Encoder(copy.deepcopy(trunk.model), 0, "mean"), one, 0.0, spread).eval()
+        with torch.inference_mode():
+            found.append(learner(ids, mask, words, None))
+        assert float(learner.head.bias.detach()) == pytest.approx(float(one.bias) / spread, rel=1e-5)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)

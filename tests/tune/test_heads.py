@@ -88,12 +88,32 @@ def test_a_quantity_has_one_output() -> None:
     assert np.abs(found[:, 0] - wanted).mean() < 0.1
 
 
+@pytest.mark.parametrize("most", [10**9, 0])
+def test_the_unit_of_a_quantity_makes_no_difference(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(heads, "_WHOLE", most)
+    x, _ = clouds()
+    wanted = x.astype(np.float64) @ np.arange(10)
+
+    def found(scale: float, shift: float) -> np.ndarray:
+        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+            return functional.huber_loss(outputs.reshape(-1) / scale, targets.float() / scale)
+
+        head = fit(x, scale * wanted + shift, 1, loss, l2=1e-4, seed=0)
+        return (head.outputs(x)[:, 0] - shift) / scale
+
+    plain = found(1.0, 0.0)
+    assert np.abs(plain - wanted).mean() < 0.5
+    np.testing.assert_allclose(found(1000.0, 5e4), plain, atol=0.1)
+    np.testing.assert_allclose(found(0.001, -1.0), plain, atol=0.1)
+
+
 def test_a_head_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     head = fitted()
     head.save(tmp_path / "head.safetensors")
     again = Head.load(tmp_path / "head.safetensors")
     x, _ = clouds(seed=2)
-    np.testing.assert_array_equal(again.outputs(x), head.outputs(x))
+    assert torch.equal(again.weight, head.weight)
+    np.testing.assert_allclose(again.outputs(x), head.outputs(x), atol=1e-6)
 
 
 def test_outputs_do_not_hang_on_the_size_of_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,15 +68,15 @@ class Toy:
         return np.split(rng.permutation(64), 4)
 
     def pieces(self, batch: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        return [(batch, 1.0)]
-
-    def loss(self, batch: np.ndarray) -> Tensor:
-        assert self.module.training
         if self.steps == self.stop_at:
             raise KeyboardInterrupt
         time.sleep(self.pause)
         self.steps += 1
-        return nn.functional.cross_entropy(self.module(self.x[batch]), torch.from_numpy(self.y[batch]))
+        return [(batch[:10], 10 / 16), (batch[10:], 6 / 16)]
+
+    def loss(self, piece: np.ndarray) -> Tensor:
+        assert self.module.training
+        return nn.functional.cross_entropy(self.module(self.x[piece]), torch.from_numpy(self.y[piece]))
 
     def score(self) -> float | None:
         assert not self.module.training
@@ -286,6 +286,22 @@ def test_with_nothing_to_measure_on_the_last_weights_are_left(tmp_path: Path) ->
 def test_a_score_that_is_no_number_is_never_the_best(tmp_path: Path) -> None:
     found, _, pupil = trained(tmp_path, scores=[math.nan, 0.2, math.nan, 0.1, math.nan, math.nan])
     assert equal(found, pupil.seen[1])
+
+
+def test_a_batch_in_pieces_is_learned_as_one(tmp_path: Path) -> None:
+    class Whole(Toy):
+        def pieces(self, batch: np.ndarray) -> list[tuple[np.ndarray, float]]:
+            return [(batch, 1.0)]
+
+    found = []
+    for number, kind in enumerate((Toy, Whole)):
+        pupil = kind()
+        pupil.module[2].p = 0.0  # type: ignore[index, union-attr, assignment]
+        standing = train(pupil, COURSE, folder=tmp_path / str(number), progress=Silent())
+        found.append((weights(pupil), standing.history[-1]["loss"]))
+    assert found[0][1] == pytest.approx(found[1][1], abs=1e-5)
+    for name, tensor in found[0][0].items():
+        torch.testing.assert_close(tensor, found[1][0][name], atol=1e-4, rtol=1e-4)
 
 
 def test_what_is_not_trained_is_left_alone(whole: tuple[dict[str, Tensor], Standing]) -> None:

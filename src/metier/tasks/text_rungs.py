@@ -188,7 +188,7 @@ class FrozenPredictor:
         parts = [
             self.head.outputs(self.trunk.features(inputs[at : at + 65_536])) for at in range(0, len(inputs), 65_536)
         ]
-        return shaped(np.concatenate(parts)) if parts else np.zeros((0, len(self.head.bias)), np.float32)
+        return shaped(np.concatenate(parts) if parts else np.zeros((0, len(self.head.bias)), np.float32))
 
     def save(self, folder: Path) -> None:
         """Write `head.safetensors`."""

@@ -30,8 +30,8 @@ class Words:
 
     def outputs(self, inputs: Inputs) -> Array:
         """Texts -> log-probabilities up to a constant (n, width), or values (n,)."""
-        parts = []
-        for at in range(0, max(len(inputs), 1), 65_536):
+        parts = [np.zeros((0, len(self.bias)), np.float32)]
+        for at in range(0, len(inputs), 65_536):
             matrix = self.vectorizer.transform(as_texts(inputs[at : at + 65_536]))
             parts.append(np.asarray(matrix @ self.weight.T + self.bias, np.float32))
         out = np.concatenate(parts)

@@ -69,11 +69,15 @@ def open_blocks(model: nn.Module, first: int) -> nn.Module:
 
 
 class Learner(nn.Module):
-    """An encoder and a head over [meaning, words]: the words half is the base's own and never changes."""
+    """An encoder and a head over [meaning, words]: the words half is the base's own and never changes.
 
-    def __init__(self, encoder: Encoder, head: Head, dropout: float) -> None:
+    The head is trained in units of `spread`, a quantity's usual difference, or its rate would hang on the unit.
+    """
+
+    def __init__(self, encoder: Encoder, head: Head, dropout: float, spread: float = 1.0) -> None:
         super().__init__()
         self.encoder = encoder
+        self.spread = spread
         width, inputs = head.weight.shape
         self.head = nn.Linear(inputs, width)
         set_head(self, head)
@@ -85,7 +89,7 @@ class Learner(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor, words: Tensor, below: Tensor | None) -> Tensor:
         """Token ids, mask (n, tokens), words (n, hidden), states below or None -> outputs (n, width)."""
         features = torch.cat([self.encoder(ids, mask, below), words], dim=1)
-        outputs: Tensor = self.head(self.dropout(features))
+        outputs: Tensor = self.spread * self.head(self.dropout(features))
         return outputs
 
 
@@ -254,13 +258,13 @@ def load_blocks(model: nn.Module, folder: Path) -> nn.Module:
 def set_head(learner: Learner, head: Head) -> None:
     """Put a head's weights into a learner."""
     with torch.no_grad():
-        learner.head.weight.copy_(head.weight)
-        learner.head.bias.copy_(head.bias)
+        learner.head.weight.copy_(head.weight / learner.spread)
+        learner.head.bias.copy_(head.bias / learner.spread)
 
 
 def save_head(learner: Learner, path: Path) -> None:
     """Write the head as `Head.load` reads it."""
-    Head(learner.head.weight.detach(), learner.head.bias.detach()).save(path)
+    Head(learner.head.weight.detach() * learner.spread, learner.head.bias.detach() * learner.spread).save(path)
 
 
 def _plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ class PairPupil:
     def batches(self, rng: np.random.Generator) -> Sequence[np.ndarray]:
         """As many batches as there are steps, each of some labels and up to four texts of each, evenly drawn."""
         rows = [np.flatnonzero(self.targets == code) for code in np.unique(self.targets)]
-        labels_per_batch = max(2, min(len(rows), TEXTS_PER_BATCH // _TEXTS_PER_LABEL))
+        labels_per_batch = min(len(rows), TEXTS_PER_BATCH // _TEXTS_PER_LABEL)
         each = max(2, TEXTS_PER_BATCH // labels_per_batch)
         out = []
         for _ in range(self.steps):

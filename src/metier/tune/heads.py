@@ -45,7 +45,8 @@ class Head:
     def load(cls, path: Path) -> Head:
         """Read what `save` wrote."""
         tensors = load_file(path)
-        return cls(tensors["weight"], tensors["bias"])
+        # Copies, for a file's bytes lie unaligned in memory, and a product over those may round its last bit otherwise.
+        return cls(tensors["weight"].clone(), tensors["bias"].clone())
 
 
 def fit(
@@ -61,8 +62,37 @@ def fit(
 ) -> Head:
     """Minimise `loss` + l2 * |weight - prior|^2 over a linear head; features (n, d), targets (n,), prior (width, d).
 
-    Up to some 60,000 rows with L-BFGS to convergence, beyond with AdamW over shuffled rows in bounded memory.
+    Up to some 60,000 rows with L-BFGS to convergence, beyond with AdamW over shuffled rows in bounded memory. A
+    quantity is fitted in its own spread about its mean, so that its unit makes no difference.
     """
+    if width == 1 and np.std(targets) > 0:
+        centre, spread = float(np.mean(targets)), float(np.std(targets))
+        begun = start and Head(start.weight / spread, (start.bias - centre) / spread)
+        plain = _minimise(
+            features,
+            targets,
+            1,
+            lambda outputs, wanted: loss(centre + spread * outputs, wanted),
+            l2=l2,
+            start=begun,
+            prior=None if prior is None else prior / spread,
+            seed=seed,
+        )
+        return Head(plain.weight * spread, plain.bias * spread + centre)
+    return _minimise(features, targets, width, loss, l2=l2, start=start, prior=prior, seed=seed)
+
+
+def _minimise(
+    features: np.ndarray,
+    targets: np.ndarray,
+    width: int,
+    loss: Loss,
+    *,
+    l2: float,
+    start: Head | None,
+    prior: Tensor | None,
+    seed: int,
+) -> Head:
     rows, columns = features.shape
     origin = torch.zeros(width, columns) if prior is None else prior
     weight = origin.clone() if start is None else start.weight.clone()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from metier import files
+from metier.data.split import input_hashes
 from metier.errors import UsageError
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.plan import Plan
@@ -224,7 +225,7 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
                 trunk=course.trunk,
                 metric=course.metric,
                 folder=folder,
-                earlier=earlier[fold],
+                earlier=dict(earlier[fold]),
                 progress=course.progress,
                 seconds_left=_share(left, course, fold),
             )
@@ -387,24 +388,29 @@ def _chunks(inputs: list[Any]) -> Any:
 
 
 def _stratified_folds(examples: Examples, seed: int) -> Array:
-    """A fold number for every example: labels (or bins of a quantity) spread evenly, groups kept whole."""
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+    """A fold number for every example: labels spread evenly; groups, and rows of equal inputs, kept whole."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    rows = len(examples)
-    out = np.zeros(rows, np.int64)
-    count = min(_FOLDS, rows)
-    splitter: Any = KFold(count, shuffle=True, random_state=seed)
-    strata = examples.targets
-    if examples.groups is not None and len(np.unique(examples.groups)) >= count:
-        splitter = GroupKFold(count, shuffle=True, random_state=seed)
-    elif examples.target.width > 1:
+    rows, count = len(examples), min(_FOLDS, len(examples))
+    units = examples.groups if examples.groups is not None else input_hashes(examples.inputs)
+    whole = 2 <= len(np.unique(units)) < rows
+    if whole:
+        count = min(count, len(np.unique(units)))
+    even = False
+    if examples.target.width > 1:
         sizes = np.bincount(examples.targets)
-        if sizes[sizes > 0].min() >= 2:
-            count = min(count, int(sizes[sizes > 0].min()))
-            splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(rows), strata, examples.groups)):
+        even = bool(sizes[sizes > 0].min() >= count)
+    if whole:
+        kind: Any = StratifiedGroupKFold if even else GroupKFold
+    else:
+        kind = StratifiedKFold if even else KFold
+    splitter = kind(count, shuffle=True, random_state=seed)
+    given = (np.zeros(rows), examples.targets, units) if whole else (np.zeros(rows), examples.targets)
+    out = np.zeros(rows, np.int64)
+    for fold, (_, held_out) in enumerate(splitter.split(*given)):
         out[held_out] = fold
-    return out
+    # A fold may have stayed empty where groups are few and large.
+    return np.asarray(np.unique(out, return_inverse=True)[1])
 
 
 def _in_words(metric: Metric, target: Target, gain: Gain) -> str:

@@ -35,6 +35,7 @@ _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
+_PAIRS = "pairs"
 _SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
 _LAST_PASS = 0.3
 _DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
@@ -154,7 +155,8 @@ class TunedRung:
         begun = getattr(getattr(start, "main", start), "folder", None)
         if begun is not None:
             adapters.resume_weights(opened, begun)
-        learner = adapters.Learner(Encoder(model, first, base.pooling), start.head, training.dropout)
+        spread = 1.0 if work.train.target.width > 1 else float(np.std(work.train.targets)) or 1.0
+        learner = adapters.Learner(Encoder(model, first, base.pooling), start.head, training.dropout, spread)
         pupil = self._pupil(work, learner, first)
         before = adapters.snapshot(learner)
         if settings["contrastive"] and begun is None:
@@ -182,6 +184,7 @@ class TunedRung:
                 adapters.save_blocks(model, folder)
             adapters.save_head(learner, folder / "head.safetensors")
         loop.forget(work.folder)
+        shutil.rmtree(work.folder / _PAIRS, ignore_errors=True)
         for left in work.folder.glob("*.f16"):
             left.unlink()
         epochs = settings["epochs"]
@@ -218,7 +221,7 @@ class TunedRung:
             measures=1,
             seed=work.plan.seed,
         )
-        loop.train(pupil, course, folder=work.folder / "pairs", progress=work.progress, title=f"{self.name}, pairs")
+        loop.train(pupil, course, folder=work.folder / _PAIRS, progress=work.progress, title=f"{self.name}, pairs")
         tuned = replace(work, trunk=work.trunk.with_model(encoder.model), settings=None)
         return FrozenRung().fit(tuned)[0].head  # type: ignore[attr-defined]
 
@@ -260,7 +263,7 @@ class TunedPredictor:
         parts = [
             self.head.outputs(self.trunk.features(inputs[at : at + 65_536])) for at in range(0, len(inputs), 65_536)
         ]
-        return shaped(np.concatenate(parts)) if parts else np.zeros((0, len(self.head.bias)), np.float32)
+        return shaped(np.concatenate(parts) if parts else np.zeros((0, len(self.head.bias)), np.float32))
 
     def save(self, folder: Path) -> None:
         """Copy the weights' folder: PEFT's adapter layout (or all weights) and the head."""
