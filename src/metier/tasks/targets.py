@@ -109,7 +109,7 @@ def _quantity(dataset: Dataset, name: str, target: Target | None) -> Labels:
             found=f"{known[0]:g} in all {len(known)} rows",
             fix="Choose another --target.",
         )
-    return Labels(target or Quantity.of(values), values, missing, known=True)
+    return Labels(target or Quantity.of(values.tolist()), values, missing, known=True)
 
 
 def _classes(dataset: Dataset, name: str, target: Target | None) -> Labels:
