@@ -158,6 +158,41 @@ def test_what_was_decided_in_time_holds_when_less_time_is_left(make_work: MakeWo
     assert settings["steps"] >= 2 * decided["epochs"] / 3
 
 
+@pytest.fixture(scope="module")
+def paired(make_work: MakeWork, tmp_path_factory: pytest.TempPathFactory) -> tuple[Work, list[str]]:
+    """An adapter for ten labels a class, and the stages it went through."""
+    progress = Stopping()
+    work = make_work(tmp_path_factory.mktemp("paired"), rows=40, plan=PLAN, progress=progress)
+    _, settings = ADAPTER.fit(work)
+    assert settings["contrastive"]
+    return work, progress.stages
+
+
+def test_with_few_labels_pairs_come_first_unless_the_plan_says_otherwise(
+    paired: tuple[Work, list[str]], make_work: MakeWork, tmp_path: Path
+) -> None:
+    work, stages = paired
+    trained = [stage for stage in stages if stage.startswith("adapter")]
+    assert trained == ["adapter, pairs", "adapter"]
+    assert {path.name for path in work.folder.iterdir()} == {"weights"}
+    progress = Stopping()
+    ADAPTER.fit(make_work(tmp_path, rows=40, plan={**PLAN, "contrastive": "no"}, progress=progress))
+    assert "adapter, pairs" not in progress.stages
+    assert not same_weights(tmp_path / "weights", work.folder / "weights", "adapter")
+
+
+@pytest.mark.parametrize("step", [5, 13])
+def test_a_start_from_pairs_goes_on_to_the_same_weights_when_stopped(
+    paired: tuple[Work, list[str]], make_work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    stopped = make_work(tmp_path, rows=40, plan=PLAN, progress=Stopping(step))
+    with pytest.raises(KeyboardInterrupt):
+        ADAPTER.fit(stopped)
+    ADAPTER.fit(replace(stopped, progress=Stopping()))
+    assert same_weights(tmp_path / "weights", paired[0].folder / "weights", "adapter")
+
+
 def test_less_time_gives_fewer_layers_and_epochs(make_work: MakeWork, tmp_path: Path) -> None:
     work = make_work(tmp_path, plan={"epochs": None})
     work.trunk.tokens_per_second = 1000.0

@@ -57,8 +57,15 @@ def labelled(marks: Sequence[float], unit: str) -> list[tuple[float, str]]:
         return [(at, f"{100 * at:.0f}%" if exact else f"{100 * at:.1f}%") for at in marks]
     if all(at == int(at) for at in marks):
         return [(at, count(at).replace("-", "\u2212")) for at in marks]
-    texts = [number(at, "") if at else "0" for at in marks]
-    return [(at, text.rstrip("0").rstrip(".") if "." in text else text) for at, text in zip(marks, texts, strict=True)]
+    return [(at, _short(at)) for at in marks]
+
+
+def _short(at: float) -> str:
+    """A mark in as few digits as tell it apart; three of them below one, where fixed decimals would round it away."""
+    if abs(at) < 1:
+        return f"{at:.3g}".replace("-", "\u2212")
+    text = number(at, "")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def time_marks(low: float, high: float) -> list[tuple[float, str]]:
