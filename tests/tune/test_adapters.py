@@ -162,8 +162,12 @@ def test_the_dial_goes_straight_from_the_start_to_the_end(trunk: Trunk, head: He
                 parameter.add_(0.5)
     dial = adapters.Dial(learner, start)
     moving = [name for name in start if ".lora_A." not in name]
+    still = [name for name in start if ".lora_A." in name]
+    assert bool(still) == (kind == "adapter")
     for scale in (0.0, 0.25, 1.0, 0.25):
         dial.turn(scale)
+        # The update is B @ A: were both turned, half the way would be a quarter of it.
+        assert all(torch.equal(dial.trained[name], dial.end[name]) for name in still)
         for name in moving:
             torch.testing.assert_close(dial.trained[name].detach(), start[name] + scale * 0.5, atol=1e-6, rtol=0)
     dial.turn(0.0)
