@@ -13,7 +13,7 @@ from benchmarks import datasets
 from benchmarks.common import WORK, record
 from metier.evaluate.intervals import wilson
 from metier.tasks.classes import Classes
-from metier.tune.ladder import pays
+from metier.tune.stop_rule import pays
 
 Pair = tuple[np.ndarray, np.ndarray, np.ndarray]  # truth (n,), outputs of a and of b (n, k)
 

@@ -9,24 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from metier import __version__, expert, files, tasks
+from metier import expert, files, tasks
 from metier.data import read as reading
 from metier.data.dataset import Dataset
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.split import split
 from metier.errors import DataError, UsageError
-from metier.evaluate.calibration import unreachable
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
+from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
-from metier.govern import environment, record
+from metier.govern import record, run_records
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
-from metier.tasks.contract import Examples, Predictor, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
-from metier.tune import curve, ladder
+from metier.tune import curve, folds, ladder
 from metier.workspace import Run, Workspace
 
 _SPOKEN = (
@@ -89,7 +88,7 @@ def tune(
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
-    with place.open_run(_key(plan, dataset, test, base), plan.name or "expert") as run:
+    with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
         trunk = Trunk(base, place.cache, progress)
@@ -110,7 +109,7 @@ def _tune(
     parts = split(examples, plan)
     course = ladder.Course(
         rungs=task.rungs(examples.target),
-        folds=ladder.folds_of(examples, parts.train, parts.validation, plan.seed),
+        folds=folds.folds_of(examples, parts.train, parts.validation, plan.seed),
         plan=plan,
         trunk=trunk,
         metric=metric,
@@ -121,43 +120,28 @@ def _tune(
     climb = ladder.climb(course)
     final = ladder.finish(course, climb, examples, np.sort(np.concatenate([parts.train, parts.validation])))
 
-    target, chosen = examples.target, climb.chosen
-    assert chosen.outputs is not None
-    generic_name, generic, generic_outputs = ladder.baseline(climb)
-    calibration = target.calibrate(chosen.outputs, climb.truth)
-    generic_calibration = target.calibrate(generic_outputs, climb.truth)
-    threshold = target.threshold(target.calibrated(chosen.outputs, calibration), climb.truth, plan)
-    refused = unreachable(threshold, plan.answer.precision, len(climb.truth))
-    if refused is not None:
-        progress.say(f"{refused.detail} {refused.fix}")
-    judge: dict[str, Any] = {
-        "metric": metric,
-        "calibration": calibration,
-        "generic_calibration": generic_calibration,
-        "level": plan.ladder.level,
-        "seed": plan.seed,
-    }
-    validation = evaluate_outputs(target, climb.truth, chosen.outputs, generic_outputs, **judge)
-    tested = _tested(target, held_out_test, final.predictor, generic, judge)
+    judged = judge(climb, final.predictor, held_out_test, metric, plan)
+    if judged.refused is not None:
+        progress.say(f"{judged.refused.detail} {judged.refused.fix}")
     learning = curve.learning_curve(course, climb)
 
-    _write_records(run.folder, dataset, test, examples, parts, trunk, plan, climb)
+    run_records.write(run.folder, dataset, test, examples, parts, trunk.base, plan, climb.folds)
     expert.write(
         run.folder / "expert",
         plan=plan,
         task=task,
-        target=target,
+        target=examples.target,
         base=trunk.base,
         base_is=plan.base.base,
-        rung=chosen.name,
+        rung=climb.chosen.name,
         predictor=final.predictor,
-        generic=(generic_name, generic),
-        calibration=calibration,
-        threshold=threshold,
+        generic=(judged.generic_name, judged.generic),
+        calibration=judged.calibration,
+        threshold=judged.threshold,
         schema=dataset.schema,
         reads=task.reads(dataset.schema, plan),
         evidence={
-            "generic_calibration": generic_calibration,
+            "generic_calibration": judged.generic_calibration,
             "metric": metric.name,
             "level": plan.ladder.level,
             "data": dataset.source.sha256,
@@ -165,8 +149,8 @@ def _tune(
             "settings": final.settings,
         },
     )
-    figures = _figures(task, trunk, climb, metric.name, validation, tested, run.seconds())
-    evaluation = {**figures, "evaluation": (tested or validation).as_json(), "learning_curve": learning}
+    figures = run_records.figures(task.name, trunk.base, climb, metric.name, judged, run.seconds())
+    evaluation = {**figures, "evaluation": judged.best.as_json(), "learning_curve": learning}
     files.write_json(run.folder / "evaluation.json", evaluation)
     page = report.compose(
         plan=plan,
@@ -174,12 +158,12 @@ def _tune(
         task=task,
         climb=climb,
         metric=metric,
-        evaluation=tested or validation,
-        examples=held_out_test if tested and held_out_test else climb.held_out,
-        on_test=tested is not None,
+        evaluation=judged.best,
+        examples=climb.held_out if held_out_test is None else held_out_test,
+        on_test=held_out_test is not None,
         learning=learning,
-        calibration=calibration,
-        threshold=threshold,
+        calibration=judged.calibration,
+        threshold=judged.threshold,
         record=record.chain(run.folder),
         base=trunk.base,
     )
@@ -264,88 +248,6 @@ def evaluate(
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
-
-
-def _tested(
-    target: Any, examples: Examples | None, predictor: Predictor, generic: Predictor, judge: dict[str, Any]
-) -> Evaluation | None:
-    if examples is None:
-        return None
-    ours, base = predictor.outputs(examples.inputs), generic.outputs(examples.inputs)
-    return evaluate_outputs(target, examples.targets, ours, base, **judge)
-
-
-def _figures(
-    task: Task,
-    trunk: Trunk,
-    climb: ladder.Climb,
-    metric: str,
-    validation: Evaluation,
-    tested: Evaluation | None,
-    seconds: float,
-) -> dict[str, Any]:
-    return {
-        "task": task.name,
-        "base": trunk.base.record(),
-        "chosen": climb.chosen.name,
-        "metric": metric,
-        "rungs": [step.record() for step in climb.steps],
-        "validation": {name: interval.as_json() for name, interval in validation.metrics.items()},
-        "test": None if tested is None else {name: found.as_json() for name, found in tested.metrics.items()},
-        "seconds": round(seconds, 2),
-        "peak_memory_mib": environment.peak_memory_mib(),
-    }
-
-
-def _write_records(
-    folder: Path,
-    dataset: Dataset,
-    test: Dataset | None,
-    examples: Examples,
-    parts: Any,
-    trunk: Trunk,
-    plan: Plan,
-    climb: ladder.Climb,
-) -> None:
-    aside = {reason: rows.tolist()[:10_000] for reason, rows in examples.set_aside.items()}
-    files.write_json(
-        folder / "data.json",
-        {"train": dataset.record(), "test": test.record() if test else None, "set_aside": aside},
-    )
-    files.write_json(
-        folder / "split.json",
-        {
-            "method": parts.method,
-            "seed": parts.seed,
-            "notes": list(parts.notes),
-            "folds": climb.folds,
-            "rows": {"train": len(parts.train), "validation": len(parts.validation)},
-            "train_sha256": _hash(examples.rows[parts.train]),
-            "validation_sha256": _hash(examples.rows[parts.validation]),
-        },
-    )
-    files.write_array(folder / "split.npy", examples.rows[parts.validation])
-    files.write_json(folder / "plan.json", plan.model_dump(mode="json"))
-    files.write_json(folder / "environment.json", environment.describe())
-    files.write_json(folder / "base.json", trunk.base.record())
-
-
-def _hash(rows: Any) -> str:
-    import hashlib
-
-    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()
-
-
-def _key(plan: Plan, dataset: Dataset, test: Dataset | None, base: bases.Base) -> str:
-    """What a run would compute: the same key takes up the same unfinished run."""
-    about = {
-        "plan": plan.model_dump(mode="json"),
-        "data": dataset.source.sha256,
-        "test": test and test.source.sha256,
-        "base": base.sha256,
-        "version": __version__,
-    }
-    return files.digest(about)
 
 
 def _left(plan: Plan, run: Run) -> float | None:

@@ -22,7 +22,8 @@ from metier.progress import Silent
 from metier.tasks.classes import Classes
 from metier.tasks.contract import Array, Examples, Predictor, Work
 from metier.tune.curve import learning_curve
-from metier.tune.ladder import Climb, Course, baseline, climb, finish, folds_of
+from metier.tune.folds import folds_of
+from metier.tune.ladder import Climb, Course, baseline, climb, finish
 
 TARGET = Classes(("a", "b", "c"))
 

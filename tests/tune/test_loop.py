@@ -215,10 +215,48 @@ def test_a_killed_process_is_taken_up_where_it_stood(tmp_path: Path, whole: tupl
     assert equal(found, whole[0])
 
 
+# ------------------------------------------------------------------------------------------------ the weights' moving average
+
+AVERAGED = replace(COURSE, average=0.9)
+
+
+def test_what_is_measured_and_left_is_the_moving_average(tmp_path: Path) -> None:
+    """Every step's weights are noted by a pupil of the plain course, which takes the same steps."""
+    noted: list[dict[str, Tensor]] = []
+
+    class Noting(Toy):
+        def pieces(self, batch: np.ndarray) -> list[tuple[np.ndarray, float]]:
+            noted.append(weights(self))
+            return super().pieces(batch)
+
+    pupil = Noting(scores=[None] * 6)
+    train(pupil, COURSE, folder=tmp_path / "plain", progress=Silent())
+    noted.append(weights(pupil))
+    wanted = noted[0]["3.weight"]
+    for step, seen in enumerate(noted[1:], 1):
+        kept = min(0.9, step / (step + 10))
+        wanted = kept * wanted + (1 - kept) * seen["3.weight"]
+    found, _, averaged = trained(tmp_path / "averaged", AVERAGED, scores=[None] * 6)
+    torch.testing.assert_close(found["3.weight"], wanted)
+    torch.testing.assert_close(averaged.seen[-1]["3.weight"], wanted)
+    assert not torch.allclose(found["3.weight"], noted[-1]["3.weight"])
+
+
+@pytest.mark.usefixtures("every_step")
+@pytest.mark.parametrize("step", [1, 6, STEPS - 1])
+def test_an_average_stopped_anywhere_goes_on_to_the_same_weights(tmp_path: Path, step: int) -> None:
+    whole, _, _ = trained(tmp_path / "whole", AVERAGED)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "stopped", AVERAGED, stop_at=step)
+    assert equal(trained(tmp_path / "stopped", AVERAGED)[0], whole)
+
+
 # -------------------------------------------------------------------------------------------------- checkpoints not its own
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.02}, {"seed": 6}, {"epochs": 4}, {"batch_size": 8}])
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 0.02}, {"seed": 6}, {"epochs": 4}, {"batch_size": 8}, {"average": 0.5}]
+)
 @pytest.mark.usefixtures("every_step")
 def test_a_checkpoint_of_another_course_is_ignored(
     tmp_path: Path, whole: tuple[dict[str, Tensor], Standing], change: dict[str, Any]

@@ -8,7 +8,7 @@ import pytest
 from metier.tasks.classes import Classes
 from metier.tasks.contract import Array
 from metier.tasks.quantity import Quantity
-from metier.tune.ladder import pays
+from metier.tune.stop_rule import pays
 
 TARGET = Classes(("a", "b", "c", "d"))
 

@@ -1,10 +1,4 @@
-"""Climb only while it pays: every rung measured on the same held-out rows, the next one taken only on proof.
-
-A rung is *taken* when it is better than the one stood on by more than chance: when the paired interval of its gain in
-the ladder's metric lies above zero; or when that metric has not fallen and the paired interval of the gain in log loss,
-which sees far smaller differences, lies above zero. At level .95 each errs in at most 2.5% of cases where the rungs are
-truly equal, so together they climb for nothing in at most 5%.
-"""
+"""Climb only while it pays: every rung measured on the same held-out rows, the next one taken only on proof."""
 
 from __future__ import annotations
 
@@ -17,17 +11,15 @@ from typing import Any
 import numpy as np
 
 from metier import files
-from metier.data.split import input_hashes
 from metier.errors import UsageError
-from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
+from metier.evaluate.intervals import Gain, Interval, bootstrap
 from metier.plan import Plan
 from metier.progress import Progress
 from metier.tasks.contract import Array, Examples, Metric, Predictor, Rung, Target, Work
 from metier.trunk.features import Trunk
+from metier.tune import folds
+from metier.tune.stop_rule import pays, room_left
 
-_FOLDS = 5
-# With fewer held-out rows than this no gain worth having can be proved: all rows are held out in turn instead.
-_FEWEST_HELD_OUT = 150
 _LAST_PASS_COST = 0.4
 _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
@@ -96,17 +88,6 @@ class Course:
     clock: Callable[[], float | None]
 
 
-def folds_of(examples: Examples, train: Array, validation: Array, seed: int) -> tuple[tuple[Examples, Examples], ...]:
-    """(training, held-out) examples: the split's own; with few rows five folds, in which every row is held out once."""
-    if len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
-        return ((examples.take(train), examples.take(validation)),)
-    every = np.sort(np.concatenate([train, validation]))
-    parts = _stratified_folds(examples.take(every), seed)
-    return tuple(
-        (examples.take(every[parts != fold]), examples.take(every[parts == fold])) for fold in range(parts.max() + 1)
-    )
-
-
 def climb(course: Course) -> Climb:
     """Try rung after rung and stand on the last one that paid; with `plan.ladder.rung` stand on that one."""
     truth = np.concatenate([held_out.targets for _, held_out in course.folds])
@@ -135,7 +116,7 @@ def climb(course: Course) -> Climb:
         elif rung.trains and not step.taken:
             stopped = f"{rung.name} did not pay, and this rung costs more"
     assert here is not None
-    held_out = course.folds[0][1] if len(course.folds) == 1 else _joined([part for _, part in course.folds])
+    held_out = course.folds[0][1] if len(course.folds) == 1 else folds.joined([part for _, part in course.folds])
     return Climb(tuple(steps), here, truth, held_out, len(course.folds), earlier[0])
 
 
@@ -174,30 +155,6 @@ def baseline(climb: Climb) -> tuple[str, Predictor, Array]:
     step = next((step for step in tried if step.name == "generic"), tried[0])
     assert step.outputs is not None
     return step.name, climb.predictors[step.name], step.outputs
-
-
-def pays(
-    metric: Metric, target: Target, truth: Array, a: Array, b: Array, *, level: float, seed: int
-) -> tuple[Gain, bool, str]:
-    """The stop rule: the gain of b's outputs over a's, whether it is proof enough to climb, and why, in words."""
-    gain = paired_gain(metric, truth, a, b, level=level, seed=seed)
-    told = f"{metric.name} {_in_words(metric, target, gain)}"
-    if gain.low > 0:
-        return gain, True, f"{told}: better beyond chance"
-    fine = target.metrics().get("log_loss")
-    if fine is not None and gain.points >= 0:
-        honest_a, honest_b = (target.calibrated(side, target.calibrate(side, truth)) for side in (a, b))
-        finer = paired_gain(fine, truth, honest_a, honest_b, level=level, seed=seed)
-        if finer.low > 0:
-            return (
-                gain,
-                True,
-                (
-                    f"{told}: within chance on these rows, but its log loss is better beyond chance, "
-                    f"by {finer.points:.4f} ({finer.low:.4f} to {finer.high:.4f})"
-                ),
-            )
-    return gain, False, f"{told}: " + ("worse" if gain.high < 0 else "no more than chance")
 
 
 # ------------------------------------------------------------------------------------------------------------- one rung
@@ -279,12 +236,8 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
     if here is None or here.outputs is None:
         return ""
     ladder = course.plan.ladder
-    if rung.trains:
-        best = paired_gain(
-            course.metric, truth, here.outputs, _perfect(here.outputs, truth), level=ladder.level, seed=course.plan.seed
-        )
-        if best.low <= 0:
-            return f"even a perfect rung could not be told from {here.name} on these {len(truth)} rows"
+    if rung.trains and not room_left(course.metric, truth, here.outputs, level=ladder.level, seed=course.plan.seed):
+        return f"even a perfect rung could not be told from {here.name} on these {len(truth)} rows"
     left = course.clock()
     # What an interrupted run had begun was found to fit; refusing it now would waste it and change the outcome.
     if left is None or (course.folder / rung.name).is_dir():
@@ -341,15 +294,6 @@ def _shown(course: Course, target: Target) -> dict[str, Metric]:
     return known | {course.metric.name: course.metric}
 
 
-def _perfect(like: Array, truth: Array) -> Array:
-    """The outputs of a model that is always right and sure of it."""
-    if like.ndim == 1:
-        return truth.astype(like.dtype)
-    out = np.zeros_like(like)
-    out[np.arange(len(truth)), truth] = 30.0
-    return out
-
-
 def _agreed(settings: list[dict[str, Any]]) -> dict[str, Any]:
     """One fold's settings stand for all: those of the fold whose choices are the middle ones."""
     if len(settings) == 1:
@@ -361,64 +305,6 @@ def _agreed(settings: list[dict[str, Any]]) -> dict[str, Any]:
         return settings[0]
     table = np.array([[float(found.get(key) or 0) for key in keys] for found in settings])
     return settings[int(np.abs(table - np.median(table, axis=0)).sum(axis=1).argmin())]
-
-
-def _joined(parts: list[Examples]) -> Examples:
-    """The folds' held-out examples one after the other."""
-    import pyarrow as pa
-
-    first = parts[0]
-    inputs = [part.inputs for part in parts]
-    together = pa.concat_tables(inputs) if isinstance(inputs[0], pa.Table) else _chunks(inputs)
-    return replace(
-        first,
-        inputs=together,
-        targets=np.concatenate([part.targets for part in parts]),
-        rows=np.concatenate([part.rows for part in parts]),
-        groups=None if first.groups is None else np.concatenate([p.groups for p in parts if p.groups is not None]),
-    )
-
-
-def _chunks(inputs: list[Any]) -> Any:
-    import pyarrow as pa
-
-    return pa.chunked_array(
-        [chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])]
-    )
-
-
-def _stratified_folds(examples: Examples, seed: int) -> Array:
-    """A fold number for every example: labels spread evenly; groups, and rows of equal inputs, kept whole."""
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
-    rows, count = len(examples), min(_FOLDS, len(examples))
-    units = examples.groups if examples.groups is not None else input_hashes(examples.inputs)
-    whole = 2 <= len(np.unique(units)) < rows
-    if whole:
-        count = min(count, len(np.unique(units)))
-    even = False
-    if examples.target.width > 1:
-        sizes = np.bincount(examples.targets)
-        even = bool(sizes[sizes > 0].min() >= count)
-    if whole:
-        kind: Any = StratifiedGroupKFold if even else GroupKFold
-    else:
-        kind = StratifiedKFold if even else KFold
-    splitter = kind(count, shuffle=True, random_state=seed)
-    given = (np.zeros(rows), examples.targets, units) if whole else (np.zeros(rows), examples.targets)
-    out = np.zeros(rows, np.int64)
-    for fold, (_, held_out) in enumerate(splitter.split(*given)):
-        out[held_out] = fold
-    # A fold may have stayed empty where groups are few and large.
-    return np.asarray(np.unique(out, return_inverse=True)[1])
-
-
-def _in_words(metric: Metric, target: Target, gain: Gain) -> str:
-    """Shares in points of a hundred, all else in the metric's own unit; positive is always better."""
-    share = target.width > 1 and metric.name not in ("log_loss", "brier") and ":" not in metric.name
-    if share:
-        return f"{100 * gain.points:+.2f} points ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
-    return f"{gain.points:+.4g} ({gain.low:+.4g} to {gain.high:+.4g})"
 
 
 def _told(metric: Metric, step: Step) -> str:

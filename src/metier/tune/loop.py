@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +35,9 @@ class Course:
     """The settings of one training: plain numbers, all of them in the record.
 
     `learning_rate` is the peak after a linear warm-up over `warmup` of the steps; it then falls linearly to 0.
-    `measures` is how often in an epoch the score is taken; `patience` counts such measurements.
+    `measures` is how often in an epoch the score is taken; `patience` counts such measurements. What is measured and
+    kept is the moving average of the weights, in which `average` of the past stays at every step (Polyak & Juditsky
+    1992); 0 keeps the weights as they are.
     """
 
     epochs: int
@@ -46,6 +49,7 @@ class Course:
     patience: int
     measures: int
     seed: int
+    average: float = 0.0
 
 
 class Pupil(Protocol):
@@ -100,7 +104,7 @@ def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, tit
     total = len(first) * course.epochs
     peaks = [group["lr"] for group in optimizer.param_groups]
     trained = {name: p for name, p in accelerator.unwrap_model(pupil.module).named_parameters() if p.requires_grad}
-    standing, best = _resume(folder / _CHECKPOINT, course, trained, optimizer)
+    standing, best, average = _resume(folder / _CHECKPOINT, course, trained, optimizer)
     every = max(1, len(first) // course.measures)
     saved = started = time.monotonic()
     before = standing.seconds
@@ -114,19 +118,21 @@ def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, tit
                 _set_rates(optimizer, peaks, _shape(standing.step, total, course.warmup))
                 loss = _step(pupil, batch, accelerator, optimizer, course.clip, trained)
                 standing.step += 1
+                _follow(average, trained, course.average, standing.step)
                 standing.examples += len(batch) * accelerator.num_processes
                 standing.seconds = before + time.monotonic() - started
                 stage.advance(1, loss=loss, examples_per_second=standing.examples / max(standing.seconds, 1e-9))
                 if standing.step % every == 0 or standing.step == total:
-                    _measure(pupil, standing, trained, best, loss, course.patience)
+                    with _worn(average, trained):
+                        _measure(pupil, standing, trained, best, loss, course.patience)
                     stage.advance(0, score=standing.history[-1]["score"])
                 if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and accelerator.is_main_process:
-                    _save(folder / _CHECKPOINT, course, standing, trained, best, optimizer)
+                    _save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
                     saved = time.monotonic()
                 if standing.stopped:
                     break
     if accelerator.is_main_process:
-        _save(folder / _CHECKPOINT, course, standing, trained, best, optimizer)
+        _save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(best[name])
@@ -177,6 +183,27 @@ def _step(
     return total
 
 
+def _follow(average: dict[str, Tensor], trained: dict[str, Tensor], decay: float, step: int) -> None:
+    """Move the average toward the weights; the first steps count for more, for the start is soon left behind."""
+    kept = min(decay, step / (step + 10))
+    with torch.no_grad():
+        for name, tensor in average.items():
+            tensor.lerp_(trained[name].detach(), 1 - kept)
+
+
+@contextmanager
+def _worn(average: dict[str, Tensor], trained: dict[str, Tensor]) -> Iterator[None]:
+    """Put the average into the module while the block runs."""
+    own = {name: trained[name].detach().clone() for name in average}
+    with torch.no_grad():
+        for name, tensor in average.items():
+            trained[name].copy_(tensor)
+    yield
+    with torch.no_grad():
+        for name, tensor in own.items():
+            trained[name].copy_(tensor)
+
+
 def _measure(
     pupil: Pupil, standing: Standing, trained: dict[str, Tensor], best: dict[str, Tensor], loss: float, patience: int
 ) -> None:
@@ -200,11 +227,12 @@ def _save(
     course: Course,
     standing: Standing,
     trained: dict[str, Tensor],
-    best: dict[str, Tensor],
+    kept: tuple[dict[str, Tensor], dict[str, Tensor]],
     optimizer: Any,
 ) -> None:
     tensors = {f"now.{name}": parameter.detach() for name, parameter in trained.items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    for part, values in zip(("best", "average"), kept, strict=True):
+        tensors |= {f"{part}.{name}": tensor for name, tensor in values.items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors["rng"] = torch.get_rng_state()
@@ -216,11 +244,14 @@ def _save(
 
 def _resume(
     path: Path, course: Course, trained: dict[str, Tensor], optimizer: Any
-) -> tuple[Standing, dict[str, Tensor]]:
-    """The standing and best weights of the checkpoint of this very course, or a fresh start."""
-    best = {name: parameter.detach().clone() for name, parameter in trained.items()}
+) -> tuple[Standing, dict[str, Tensor], dict[str, Tensor]]:
+    """The standing, best and average weights of the checkpoint of this very course, or a fresh start."""
+    best, average = ({name: p.detach().clone() for name, p in trained.items()} for _ in range(2))
+    if not course.average:
+        average = {}
+    fresh = Standing(), best, average
     if not path.is_file():
-        return Standing(), best
+        return fresh
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
@@ -228,10 +259,10 @@ def _resume(
             shapes = {name[4:]: file.get_slice(name).get_shape() for name in names if name.startswith("now.")}
             same = about.get("course") == json.dumps(asdict(course))
             if not same or shapes != {name: list(parameter.shape) for name, parameter in trained.items()}:
-                return Standing(), best
+                return fresh
             kept = {name: file.get_tensor(name) for name in names}
     except SafetensorError:
-        return Standing(), best
+        return fresh
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in kept.items():
         if name.startswith("optimizer."):
@@ -242,7 +273,9 @@ def _resume(
         for name, parameter in trained.items():
             parameter.copy_(kept[f"now.{name}"])
             best[name].copy_(kept[f"best.{name}"])
+        for name, tensor in average.items():
+            tensor.copy_(kept[f"average.{name}"])
     torch.set_rng_state(kept["rng"])
     if "rng.cuda" in kept:
         torch.cuda.set_rng_state(kept["rng.cuda"])
-    return Standing(**json.loads(about["standing"])), best
+    return Standing(**json.loads(about["standing"])), best, average

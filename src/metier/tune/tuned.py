@@ -38,6 +38,7 @@ _DECIDED = "decided.json"
 _PAIRS = "pairs"
 _SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
 _LAST_PASS = 0.3
+_AVERAGE = 0.99  # of the weights' moving average stays at a step
 _DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
 
 
@@ -171,6 +172,7 @@ class TunedRung:
             patience=training.patience,
             measures=1,
             seed=work.plan.seed,
+            average=_AVERAGE,
         )
         standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
         learner = pupil.module.cpu()

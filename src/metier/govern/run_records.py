@@ -1,0 +1,88 @@
+"""What a run writes down of itself: its key, data, split, plan, environment and base, and what it came to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metier import __version__, files
+from metier.data.dataset import Dataset, Split
+from metier.govern import environment
+from metier.plan import Plan
+from metier.tasks.contract import Examples
+from metier.trunk.base import Base
+
+if TYPE_CHECKING:
+    from metier.evaluate.judge import Judged
+    from metier.tune.ladder import Climb
+
+_MOST_LISTED = 10_000
+
+
+def key(plan: Plan, dataset: Dataset, test: Dataset | None, base: Base) -> str:
+    """What a run would compute: the same key takes up the same unfinished run."""
+    about = {
+        "plan": plan.model_dump(mode="json"),
+        "data": dataset.source.sha256,
+        "test": test and test.source.sha256,
+        "base": base.sha256,
+        "version": __version__,
+    }
+    return files.digest(about)
+
+
+def write(
+    folder: Path,
+    dataset: Dataset,
+    test: Dataset | None,
+    examples: Examples,
+    parts: Split,
+    base: Base,
+    plan: Plan,
+    folds: int,
+) -> None:
+    """Write data.json, split.json, split.npy, plan.json, environment.json and base.json into a run's folder."""
+    aside = {reason: rows.tolist()[:_MOST_LISTED] for reason, rows in examples.set_aside.items()}
+    files.write_json(
+        folder / "data.json",
+        {"train": dataset.record(), "test": test.record() if test else None, "set_aside": aside},
+    )
+    files.write_json(
+        folder / "split.json",
+        {
+            "method": parts.method,
+            "seed": parts.seed,
+            "notes": list(parts.notes),
+            "folds": folds,
+            "rows": {"train": len(parts.train), "validation": len(parts.validation)},
+            "train_sha256": _hash(examples.rows[parts.train]),
+            "validation_sha256": _hash(examples.rows[parts.validation]),
+        },
+    )
+    files.write_array(folder / "split.npy", examples.rows[parts.validation])
+    files.write_json(folder / "plan.json", plan.model_dump(mode="json"))
+    files.write_json(folder / "environment.json", environment.describe())
+    files.write_json(folder / "base.json", base.record())
+
+
+def figures(task: str, base: Base, climb: Climb, metric: str, judged: Judged, seconds: float) -> dict[str, Any]:
+    """The figures of `tune --json`, paths left out."""
+    tested = judged.tested
+    return {
+        "task": task,
+        "base": base.record(),
+        "chosen": climb.chosen.name,
+        "metric": metric,
+        "rungs": [step.record() for step in climb.steps],
+        "validation": {name: found.as_json() for name, found in judged.validation.metrics.items()},
+        "test": None if tested is None else {name: found.as_json() for name, found in tested.metrics.items()},
+        "seconds": round(seconds, 2),
+        "peak_memory_mib": environment.peak_memory_mib(),
+    }
+
+
+def _hash(rows: Any) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()

@@ -1,0 +1,76 @@
+"""What every rung is measured on: the split's held-out rows or, with few rows, all of them in turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from metier.data.split import input_hashes
+from metier.tasks.contract import Array, Examples
+
+_FOLDS = 5
+# With fewer held-out rows than this no gain worth having can be proved: all rows are held out in turn instead.
+_FEWEST_HELD_OUT = 150
+
+
+def folds_of(examples: Examples, train: Array, validation: Array, seed: int) -> tuple[tuple[Examples, Examples], ...]:
+    """(training, held-out) examples: the split's own; with few rows five folds, in which every row is held out once."""
+    if len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
+        return ((examples.take(train), examples.take(validation)),)
+    every = np.sort(np.concatenate([train, validation]))
+    parts = _stratified_folds(examples.take(every), seed)
+    return tuple(
+        (examples.take(every[parts != fold]), examples.take(every[parts == fold])) for fold in range(parts.max() + 1)
+    )
+
+
+def joined(parts: list[Examples]) -> Examples:
+    """The folds' held-out examples one after the other."""
+    import pyarrow as pa
+
+    first = parts[0]
+    inputs = [part.inputs for part in parts]
+    together = pa.concat_tables(inputs) if isinstance(inputs[0], pa.Table) else _chunks(inputs)
+    return replace(
+        first,
+        inputs=together,
+        targets=np.concatenate([part.targets for part in parts]),
+        rows=np.concatenate([part.rows for part in parts]),
+        groups=None if first.groups is None else np.concatenate([p.groups for p in parts if p.groups is not None]),
+    )
+
+
+def _chunks(inputs: list[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.chunked_array(
+        [chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])]
+    )
+
+
+def _stratified_folds(examples: Examples, seed: int) -> Array:
+    """A fold number for every example: labels spread evenly; groups, and rows of equal inputs, kept whole."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    rows, count = len(examples), min(_FOLDS, len(examples))
+    units = examples.groups if examples.groups is not None else input_hashes(examples.inputs)
+    whole = 2 <= len(np.unique(units)) < rows
+    if whole:
+        count = min(count, len(np.unique(units)))
+    even = False
+    if examples.target.width > 1:
+        sizes = np.bincount(examples.targets)
+        even = bool(sizes[sizes > 0].min() >= count)
+    if whole:
+        kind: Any = StratifiedGroupKFold if even else GroupKFold
+    else:
+        kind = StratifiedKFold if even else KFold
+    splitter = kind(count, shuffle=True, random_state=seed)
+    given = (np.zeros(rows), examples.targets, units) if whole else (np.zeros(rows), examples.targets)
+    out = np.zeros(rows, np.int64)
+    for fold, (_, held_out) in enumerate(splitter.split(*given)):
+        out[held_out] = fold
+    # A fold may have stayed empty where groups are few and large.
+    return np.asarray(np.unique(out, return_inverse=True)[1])
