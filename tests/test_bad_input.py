@@ -51,7 +51,7 @@ def refused(answer: Any, code: str, home: Path) -> dict[str, str]:
     assert error["code"] == code, error
     assert set(error) == {"code", "problem", "found", "fix"}
     assert all(error[part] for part in ("problem", "found", "fix")), error
-    assert not list(home.glob("runs/*/done.json"))
+    assert not list(home.glob("runs/*")), "a run that is refused leaves nothing behind"
     assert not [path for path in home.rglob("*") if path.name.startswith(".metier-tmp")]
     return error
 

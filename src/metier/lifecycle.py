@@ -11,7 +11,7 @@ import numpy as np
 
 from metier import expert, files, tasks
 from metier.data import read as reading
-from metier.data.dataset import Dataset
+from metier.data.dataset import Dataset, Split
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.split import split
 from metier.errors import DataError, UsageError
@@ -23,6 +23,7 @@ from metier.govern import record, run_records
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
+from metier.tasks.contract import Examples, Metric, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import curve, folds, ladder
@@ -88,25 +89,49 @@ def tune(
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
+    material = _material(dataset, test, plan, progress)
     with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
-        trunk = Trunk(base, place.cache, progress)
-        return _tune(run, dataset, test, trunk, plan, progress, Path(output) if output else None)
+        return _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
 
 
-def _tune(
-    run: Run, dataset: Dataset, test: Dataset | None, trunk: Trunk, plan: Plan, progress: Progress, output: Path | None
-) -> Tuned:
+@dataclass(frozen=True)
+class _Material:
+    """What a run starts from: everything that can be refused has been looked at before its folder is made."""
+
+    dataset: Dataset
+    test: Dataset | None
+    task: Task
+    examples: Examples
+    held_out_test: Examples | None
+    metric: Metric
+    parts: Split
+
+
+def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
     task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
     examples = task.prepare(dataset, plan)
-    metric = find_metric(plan.ladder.metric, examples.target)
-    held_out_test = task.prepare(test, plan, examples.target) if test is not None else None
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
+    ladder.forced(task.rungs(examples.target), plan)
+    return _Material(
+        dataset=dataset,
+        test=test,
+        task=task,
+        examples=examples,
+        held_out_test=None if test is None else task.prepare(test, plan, examples.target),
+        metric=find_metric(plan.ladder.metric, examples.target),
+        parts=split(examples, plan),
+    )
 
-    parts = split(examples, plan)
+
+def _tune(
+    run: Run, material: _Material, trunk: Trunk, plan: Plan, progress: Progress, output: str | Path | None
+) -> Tuned:
+    dataset, task, examples = material.dataset, material.task, material.examples
+    metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
     course = ladder.Course(
         rungs=task.rungs(examples.target),
         folds=folds.folds_of(examples, parts.train, parts.validation, plan.seed),
@@ -125,7 +150,7 @@ def _tune(
         progress.say(f"{judged.refused.detail} {judged.refused.fix}")
     learning = curve.learning_curve(course, climb)
 
-    run_records.write(run.folder, dataset, test, examples, parts, trunk.base, plan, climb.folds)
+    run_records.write(run.folder, dataset, material.test, examples, parts, trunk.base, plan, climb.folds)
     expert.write(
         run.folder / "expert",
         plan=plan,
@@ -260,11 +285,11 @@ def _plan_of(loaded: Expert) -> Plan:
     return Plan.of(kind=loaded.about["task"])
 
 
-def _copy(folder: Path, output: Path | None) -> Path:
+def _copy(folder: Path, output: str | Path | None) -> Path:
     if output is None:
         return folder
     import shutil
 
     with files.write_folder(output) as building:
         shutil.copytree(folder, building, dirs_exist_ok=True)
-    return output
+    return Path(output)

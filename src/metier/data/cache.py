@@ -123,13 +123,6 @@ def _refused(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise ResourceError(
-                "no-space",
-                "The disk must have room for the table.",
-                found=f"{folder} is on a full disk",
-                fix="Free some space, or put the workspace elsewhere with --workspace.",
-            ) from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise ResourceError(
                 "no-permission",
@@ -137,6 +130,6 @@ def _refused(folder: Path) -> Iterator[None]:
                 found=f"{folder}: {error.strerror}",
                 fix="Choose another with --workspace.",
             ) from None
-        if error.errno in (errno.EFBIG, errno.EDQUOT, errno.EIO):
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO):
             raise files.refusal(error, folder) from error
         raise

@@ -116,17 +116,18 @@ def _classes(dataset: Dataset, name: str, target: Target | None) -> Labels:
     from metier.tasks.classes import Classes
 
     column = dataset.table.column(name)
-    values = _plain(dataset, name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     missing = pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False)
-    present = [value for value, gone in zip(values, missing, strict=True) if not gone]
     if target is None:
-        made = Classes.of(present)
-        _refuse_odd(name, made.width, len(present))
+        made = Classes.of(column)
+        _refuse_odd(name, made.width, int(np.count_nonzero(~missing)))
         target = made
-    codes = np.asarray(target.encode([None if gone else v for v, gone in zip(values, missing, strict=True)]))
+    codes = np.asarray(target.encode(column))
     strange = (codes < 0) & ~missing
     if strange.any():
-        names, counts = np.unique([str(values[row]) for row in np.flatnonzero(strange)], return_counts=True)
+        seen = column.take(pa.array(np.flatnonzero(strange))).to_pylist()
+        names, counts = np.unique([str(value) for value in seen], return_counts=True)
         listed = ", ".join(f"{str(label)!r} ({count})" for label, count in zip(names[:5], counts[:5], strict=True))
         raise DataError(
             "unknown-labels",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from metier.trunk.features import Trunk
 from metier.tune import folds
 from metier.tune.stop_rule import pays, room_left
 
-_LAST_PASS_COST = 0.4
+# From one split, the last fit on all rows takes at least this share of the fit before it.
+LAST_PASS_COST = 0.4
 _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 
@@ -94,24 +95,24 @@ def climb(course: Course) -> Climb:
     steps: list[Step] = []
     here: Step | None = None
     stopped = ""
-    forced = _forced(course)
+    wanted = forced(course.rungs, course.plan)
     earlier: list[dict[str, Predictor]] = [{} for _ in course.folds]
     for rung in course.rungs:
-        if stopped or (forced and rung is not forced and rung.trains):
-            steps.append(_untried(rung, stopped or f"--rung {forced.name if forced else ''} was asked for"))
+        if stopped or (wanted and rung is not wanted and rung.trains):
+            steps.append(_untried(rung, stopped or f"--rung {wanted.name if wanted else ''} was asked for"))
             continue
-        refused = "" if rung is forced else _not_worth_trying(course, rung, here, truth)
+        refused = "" if rung is wanted else _not_worth_trying(course, rung, here, truth)
         if refused:
             steps.append(_untried(rung, refused))
             stopped = refused if rung.trains else ""
             continue
         step = _try(course, rung, earlier, truth)
-        step = _judge(course, step, here, truth, forced=rung is forced)
+        step = _judge(course, step, here, truth, forced=rung is wanted)
         files.write_json(course.folder / rung.name / "metrics.json", step.record())
         course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
         steps.append(step)
         here = step if step.taken or here is None else here
-        if rung is forced:
+        if rung is wanted:
             stopped = f"--rung {rung.name} was asked for"
         elif rung.trains and not step.taken:
             stopped = f"{rung.name} did not pay, and this rung costs more"
@@ -264,24 +265,25 @@ def _share(left: float | None, course: Course, fold: int) -> float | None:
 
 
 def _last_fit(course: Course) -> float:
-    """What the last fit on all rows costs, in fits: from one split it is one more pass, from folds a new training."""
+    """What the last fit on all rows costs at least, in fits: from one split a pass, from folds a new training."""
     if not course.plan.ladder.refit:
         return 0.0
-    return _LAST_PASS_COST if len(course.folds) == 1 else 1.0
+    return LAST_PASS_COST if len(course.folds) == 1 else 1.0
 
 
-def _forced(course: Course) -> Rung | None:
-    wanted = course.plan.ladder.rung
+def forced(rungs: Sequence[Rung], plan: Plan) -> Rung | None:
+    """The rung that `--rung` names, None where it is left out. Raises UsageError when there is no such rung."""
+    wanted = plan.ladder.rung
     if wanted is None:
         return None
-    for rung in course.rungs:
+    for rung in rungs:
         if rung.name == wanted:
             return rung
     raise UsageError(
         "no-such-rung",
         "--rung must name a rung of this kind's ladder.",
         found=wanted,
-        fix="One of " + ", ".join(rung.name for rung in course.rungs) + ".",
+        fix="One of " + ", ".join(rung.name for rung in rungs) + ".",
     )
 
 

@@ -25,19 +25,20 @@ from metier.tasks.text_rungs import (
     shaped,
 )
 from metier.trunk.features import Trunk
+from metier.tune.ladder import LAST_PASS_COST
 
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
 _RATES = {"adapter": 1e-3, "full": 1e-4}
 _HEAD_RATE = 1e-3
 # A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
-_STEP_COST = {"adapter": 3.0, "full": 3.6}
+_STEP_COST = {"adapter": 2.5, "full": 3.2}
 _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
 _PAIRS = "pairs"
 _SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
-_LAST_PASS = 0.3
+_LAST_PASS = 0.3  # of the learning rate
 _AVERAGE = 0.99  # of the weights' moving average stays at a step
 _DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
 
@@ -84,8 +85,8 @@ class TunedRung:
     def _start(self, work: Work) -> tuple[Any, dict[str, Any]]:
         """The predictor that training starts from, and its settings.
 
-        That is the frozen rung, or, in the last fit on all rows, this very rung as the climb left it: the rows that
-        were held out are then learnt in one more pass at a lower rate, at a fraction of the cost of a new training.
+        That is the frozen rung. In the last fit on all rows, where a new training would take too long, it is this very
+        rung as the climb left it: the rows that were held out are then learnt in one more pass at a lower rate.
         """
         if work.settings is None:
             frozen = work.earlier.get("frozen")
@@ -98,6 +99,9 @@ class TunedRung:
                 files.write_json(decided, self._settings(work))
             return frozen, {**files.read_json(decided), "head": head}
         here = work.earlier.get(self.name)
+        frozen = work.earlier.get("frozen")
+        if frozen is not None and work.settings["anew"]:
+            return frozen, dict(work.settings)
         if here is None:
             frozen, _ = FrozenRung().fit(replace(work, settings={**_DEFAULT_HEAD, **work.settings["head"]}))
             return frozen, dict(work.settings)
@@ -120,9 +124,13 @@ class TunedRung:
         choices = [(layers, epochs) for layers in layer_choices for epochs in _epochs(work)]
         fitting = [c for c in choices if left is None or self._seconds(work, *c) <= left] or choices[-1:]
         layers, epochs = fitting[0]
+        seconds, rows = self._seconds(work, layers, epochs), len(work.train)
+        every = rows + (0 if work.validation is None else len(work.validation))
         return {
             "layers": layers,
             "epochs": epochs,
+            # Whether the last fit on all rows is a new training: `left` leaves room for one short pass beside this fit.
+            "anew": left is None or seconds * (1 + every / rows) <= left * (1 + LAST_PASS_COST),
             "learning_rate": training.learning_rate or _RATES[self.name],
             "rank": adapter.rank,
             "alpha": adapter.alpha,
@@ -305,14 +313,17 @@ def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
 
 
 def _layer_choices(work: Work) -> list[int]:
-    """All layers, or the upper half at about half the cost."""
+    """The upper two thirds or, at three quarters of that cost, the upper half.
+
+    What the lower ones hold is the language itself: tuning them too was seen to cost more and to gain nothing.
+    """
     total = work.trunk.base.layers
-    return sorted({total, max(1, total // 2)}, reverse=True)
+    return sorted({max(1, round(total * 2 / 3)), max(1, total // 2)}, reverse=True)
 
 
 def _epochs(work: Work) -> list[int]:
-    """Passes over the rows, best first: small data wants more of them."""
+    """Passes over the rows, best first: small data wants more of them, and too many unlearn."""
     if work.plan.training.epochs:
         return [work.plan.training.epochs]
-    best = int(np.clip(round(32_000 / max(1, len(work.train))), 3, 12))
-    return sorted({best, max(2, best // 2), 2 if best <= 6 else 3}, reverse=True)
+    best = int(np.clip(round(8_000 / max(1, len(work.train))), 3, 12))
+    return sorted({best, max(2, best // 2), 2}, reverse=True)
