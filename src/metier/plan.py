@@ -85,7 +85,7 @@ class TrainingPlan(_Section):
     batch_size: int = Field(32, ge=1, description="Rows to an optimiser step.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     warmup: float = Field(0.1, ge=0, le=1, description="Share of the steps over which the learning rate rises.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head and in the trained layers.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread evenly over all labels.")
     clip: float = Field(1.0, gt=0, description="The gradient's largest norm.")
     patience: int = Field(3, ge=1, description="Stop after this many measurements without a better validation score.")
@@ -100,7 +100,7 @@ class AdapterPlan(_Section):
     rank: int = Field(16, ge=1, le=256, description="Rank of the update.")
     alpha: int = Field(32, ge=1, description="Scale of the update; alpha / rank multiplies it.")
     layers: int | None = Field(
-        None, ge=1, description="How many upper layers to adapt; chosen from the budget if left out."
+        None, ge=1, description="How many upper layers to adapt; two thirds, or half where time is short, if left out."
     )
     scale: float | None = Field(
         None,

@@ -128,8 +128,8 @@ class FrozenRung:
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Embed, then walk the penalties; the best on validation stays. Time short: as many rows as it allows.
 
-        With few labels nothing can be chosen on held-out rows: the head then stays near the labels' own names, reads
-        the meaning alone, and its penalty follows from the number of labels.
+        With few labels nothing can be chosen on held-out rows: the head then stays near the labels' own names, and its
+        penalty follows from the number of labels.
         """
         from metier.tune import heads
 
@@ -138,7 +138,6 @@ class FrozenRung:
         few = work.settings["few"] if work.settings else few_labels(examples)
         prior = None
         if few:
-            features[:, work.trunk.base.hidden :] = 0
             prior = _name_prior(work.trunk, examples.target)
 
         def fit_one(l2: float, start: heads.Head | None) -> heads.Head:
