@@ -122,6 +122,51 @@ class AnswerPlan(_Section):
     error_cost: float | None = Field(None, gt=0, description="What a wrong answer costs, in units of one abstention.")
 
 
+class CuratePlan(_Section):
+    """What the data room looks for, and what it does about it."""
+
+    only: tuple[str, ...] = Field(
+        (),
+        description="Ask these alone: duplicates, leakage, labels, content, balance, privacy; all if left out.",
+    )
+    apply: bool = Field(
+        False, description="Act on what is proposed; without it everything is reported and nothing changed."
+    )
+    worth: bool = Field(False, description="Fit the frozen rung with and without each fix and say what each is worth.")
+    review: str | None = Field(None, description="A review.csv that a person has edited: its decisions are followed.")
+    reviewer: str | None = Field(None, description="Who decided in --review; stands in the record.")
+    languages: tuple[str, ...] = Field(
+        (), description="Languages that belong here, as en or de; the commonest one if left out."
+    )
+    annotator: str | None = Field(None, description="A column that says who gave each label.")
+    by: tuple[str, ...] = Field((), description="Columns whose groups are compared; found when left out.")
+    split: bool = Field(False, description="Add the leakage-safe split to the cleaned file as a column.")
+
+
+class PrivacyPlan(_Section):
+    """What happens to personal data."""
+
+    privacy: tuple[str, ...] = Field(
+        (), description="What is done with a type, as email=mask: keep, mask, pseudonym or drop. [mask]"
+    )
+    exempt: tuple[str, ...] = Field((), description="Patterns (regular expressions) that are never personal data here.")
+    names: str | None = Field(
+        None, description="A token-classification model that finds names too: a folder, or presidio (an extra)."
+    )
+
+
+class SheetPlan(_Section):
+    """What only a person can say of the data; it stands in the data sheet."""
+
+    source: str | None = Field(None, description="Where the data comes from.")
+    purpose: str | None = Field(None, description="What it may be used for.")
+    lawful_basis: str | None = Field(None, description="On what legal ground it is processed.")
+    retention: str | None = Field(None, description="How long it is kept.")
+    consent: str | None = Field(None, description="Whether and how the people in it agreed.")
+    licence: str | None = Field(None, description="Under what licence it may be used.")
+    creator: str | None = Field(None, description="Who made it.")
+
+
 class Plan(_Section):
     """Every choice of a run. Unknown keys are refused; all problems are reported together."""
 
@@ -131,6 +176,9 @@ class Plan(_Section):
     training: TrainingPlan = TrainingPlan()
     adapter: AdapterPlan = AdapterPlan()
     answer: AnswerPlan = AnswerPlan()
+    curate: CuratePlan = CuratePlan()
+    privacy: PrivacyPlan = PrivacyPlan()
+    sheet: SheetPlan = SheetPlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")
 
