@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer
 
+from metier.data.sources.addresses import masked
 from metier.errors import UsageError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -49,6 +50,11 @@ class DataPlan(_Section):
     header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first line names the columns.")
     encoding: str | None = Field(None, description="The file's text encoding; found when left out.")
     delimiter: str | None = Field(None, description="What stands between columns; found when left out.")
+    query: str | None = Field(None, description="What to ask where the data is a database: a SELECT, or a table's name.")
+
+    @field_serializer("test", when_used="unless-none")
+    def _without_password(self, test: str) -> str:
+        return masked(test)
 
 
 class BasePlan(_Section):
