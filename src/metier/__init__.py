@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from metier.errors import MetierError
     from metier.expert import Expert, Prediction
     from metier.govern.record import verify
-    from metier.lifecycle import evaluate, predict, read, tune
+    from metier.lifecycle import curate, evaluate, predict, read, tune
     from metier.plan import Plan
 
 # Public name -> the module it lives in; opened on first use, so that `import metier` stays quick.
@@ -20,6 +20,7 @@ _HOMES = {
     "MetierError": "metier.errors",
     "Plan": "metier.plan",
     "Prediction": "metier.expert",
+    "curate": "metier.lifecycle",
     "evaluate": "metier.lifecycle",
     "inspect": "metier.lifecycle",
     "predict": "metier.lifecycle",
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "Prediction",
     "__version__",
+    "curate",
     "evaluate",
     "inspect",
     "predict",

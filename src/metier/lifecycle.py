@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,11 @@ from metier.trunk.features import Trunk
 from metier.tune import curve, ladder
 from metier.workspace import Run, Workspace
 
+if TYPE_CHECKING:
+    from metier.curate.curation import Curation
+
+# What of a plan an expert depends on.
+_TUNED = {"data", "base", "ladder", "training", "adapter", "answer", "seed", "name"}
 _SPOKEN = (
     "my wallet is gone and the card was in it, please stop it",
     "you took money from my account twice for the same coffee",
@@ -75,17 +80,9 @@ def tune(
     Raises MetierError.
     """
     progress = progress or Silent()
-    if plan is not None and choices:
-        raise UsageError(
-            "plan-and-choices",
-            "Give a plan or its choices, not both.",
-            found=f"a plan and {', '.join(choices)}",
-            fix="Make the choices part of the plan: Plan.of(...).",
-        )
-    plan, place = plan or Plan.of(**choices), Workspace.find(workspace)
+    plan, place = _chosen(data, plan, choices), Workspace.find(workspace)
     if output is not None:
         files.check_folder(output)
-    plan = plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
@@ -188,6 +185,35 @@ def _tune(
     place = _copy(run.folder / "expert", output)
     whole = {"expert": str(place), "run": str(run.folder), "report": str(run.folder / "report.html"), **figures}
     return Tuned(place, run.folder, run.folder / "report.html", whole)
+
+
+def curate(
+    data: str | Path,
+    *,
+    output: str | Path | None = None,
+    scores: str | Path | None = None,
+    workspace: str | Path | None = None,
+    progress: Progress | None = None,
+    plan: Plan | None = None,
+    **choices: Any,
+) -> Curation:
+    """What is wrong with a table, and a cleaned one: `curate("tickets.csv", target="intent")`.
+
+    Everything is reported and proposed; `apply=True` acts on it. `output` is the cleaned file, `scores` a CSV of every
+    row's scores. `choices` are any of the plan's. Raises MetierError.
+    """
+    from metier.curate import room
+
+    progress = progress or Silent()
+    plan, place = _chosen(data, plan, choices), Workspace.find(workspace)
+    names = room.questions(plan.curate.only)
+    dataset = read(data, plan, place)
+    test = read(plan.data.test, plan, place) if plan.data.test else None
+    base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
+    reviewed = files.sha256(plan.curate.review) if plan.curate.review else None
+    with place.open_run(_key(plan, dataset, test, base, curated=True, reviewed=reviewed), f"curate-{plan.name}") as run:
+        material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
+        return room.curate(run, material, names, output=output, scores=scores)
 
 
 def demo(
@@ -336,14 +362,31 @@ def _hash(rows: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest()
 
 
-def _key(plan: Plan, dataset: Dataset, test: Dataset | None, base: bases.Base) -> str:
+def _chosen(data: str | Path, plan: Plan | None, choices: Mapping[str, Any]) -> Plan:
+    """The plan given, or the one its choices make, named like the data where it has no name."""
+    if plan is not None and choices:
+        raise UsageError(
+            "plan-and-choices",
+            "Give a plan or its choices, not both.",
+            found=f"a plan and {', '.join(choices)}",
+            fix="Make the choices part of the plan: Plan.of(...).",
+        )
+    plan = plan or Plan.of(**choices)
+    return plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
+
+
+def _key(
+    plan: Plan, dataset: Dataset, test: Dataset | None, base: bases.Base, *, curated: bool = False, **more: Any
+) -> str:
     """What a run would compute: the same key takes up the same unfinished run."""
     about = {
-        "plan": plan.model_dump(mode="json"),
+        # What other rooms are asked changes nothing in a tuned expert.
+        "plan": plan.model_dump(mode="json", include=None if curated else _TUNED),
         "data": dataset.source.sha256,
         "test": test and test.source.sha256,
         "base": base.sha256,
         "version": __version__,
+        **({"curated": True, **more} if curated else {}),
     }
     return files.digest(about)
 
