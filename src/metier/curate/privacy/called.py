@@ -1,0 +1,134 @@
+"""Numbers without a check digit that are personal because the words beside them say so: passports, plates, accounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from metier.curate.privacy.contexts import pattern
+from metier.curate.privacy.hits import Hit
+
+_REACH = 48  # characters from the words to the value
+_BACK = 18  # and from a value to the words after it
+
+# Pieces of letters and digits in capitals, each with a digit but for a letter or two at the ends.
+_WRITTEN = re.compile(
+    r"(?<![\w@.,/\-])(?:[A-Z]{1,5}[ \-]?){0,2}\d[A-Z0-9]*(?:[ ./\-](?:[A-Z]{1,3}[ ./\-]?)?\d[A-Z0-9]*)*(?:[ \-]?[A-Z]{1,3}(?!\w)){0,2}(?![\w@])(?![.,]\d)"
+)
+_SMALL = re.compile(r"(?<![\w@.,/\-])(?=[a-z\-]*\d)[a-z0-9]+(?:-[a-z0-9]+)*(?![\w@])(?![.,]\d)")
+_DATE_LIKE = re.compile(r"\d{1,2}([./\-])\d{1,2}\1\d{2,4}|\d{4}([./\-])\d{1,2}\2\d{1,2}")
+_MONEY = re.compile(r"\s?(?:[€$£%]|EUR\b|USD\b|GBP\b|kr\b|zł\b)")
+
+MONTHS = (
+    "january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec "
+    "januar jänner februar märz maerz mai juni juli oktober dezember janvier février fevrier mars avril juin juillet août aout septembre octobre novembre décembre decembre "
+    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre "
+    "januari februari maart mei augustus stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia "
+    "augusti janeiro fevereiro março junho julho setembro outubro dezembro"
+).split()
+_MONTH = "|".join(sorted(set(MONTHS), key=lambda month: (-len(month), month)))
+_NUMERIC_DATE = r"(?:\d{1,2}[./\- ]{1,2}\d{1,2}[./\- ]{1,2}(?:19|20)?\d\d|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2})"
+_WORDED_DATE = rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|º|ª|\.)?\s(?:of\s|de\s|di\s)?(?:{_MONTH})\.?,?\s(?:de\s|del\s|of\s)?(?:19|20)\d\d|(?:{_MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s(?:19|20)\d\d)"
+DATE = re.compile(rf"(?<![\w.,/\-])(?:{_WORDED_DATE}|{_NUMERIC_DATE})(?![\w])(?![./\-]\d)", re.IGNORECASE)
+
+
+def _shape(word: str) -> tuple[int, int]:
+    return sum(map(str.isdigit, word)), sum(map(str.isalpha, word))
+
+
+def _passport(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 6 <= digits + letters <= 10 and digits >= 4 and letters <= 5
+
+
+def _plate(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 4 <= digits + letters <= 8 and digits >= 1 and letters >= 1
+
+
+def _licence(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 6 <= digits + letters <= 20 and digits >= 5 and letters <= 8
+
+
+def _medical(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 5 <= digits + letters <= 14 and digits >= 4 and letters <= 4
+
+
+def _account(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 5 <= digits <= 26 and letters <= 3
+
+
+def _tax(word: str) -> bool:
+    digits, letters = _shape(word)
+    return 8 <= digits <= 14 and letters <= 4
+
+
+FORMS: dict[str, Callable[[str], bool]] = {
+    "passport": _passport,
+    "licence_plate": _plate,
+    "driver_licence": _licence,
+    "medical_record": _medical,
+    "bank_account": _account,
+    "tax_id": _tax,
+}
+# Words too weak to make every number near them personal: the number must stand close.
+_CLOSE = {"bank_account": 26, "tax_id": 30}
+_SORT_CODE = re.compile(r"(?<![\w.,/\-])\d\d[ \-]?\d\d[ \-]?\d\d(?![\w.,/\-]\d|\d)")
+
+
+def called(text: str, awake: set[str]) -> Iterator[Hit]:
+    """Values whose form and whose words fit each other; the nearer the words, the surer."""
+    for type_, fits in FORMS.items():
+        if type_ in awake:
+            for context in pattern(type_).finditer(text):
+                yield from _nearest(text, context.start(), context.end(), type_, fits)
+    if "sort_code" in awake:
+        for context in pattern("sort_code").finditer(text):
+            match = _SORT_CODE.search(text, context.end())
+            if match is not None and match.start() <= context.end() + _REACH:
+                yield Hit("bank_account", match.start(), match.end(), 0.92, "sort-code")
+
+
+def _nearest(text: str, start: int, end: int, type_: str, fits: Callable[[str], bool]) -> Iterator[Hit]:
+    reach = end + _REACH
+    for form in (_WRITTEN, _SMALL):
+        for match in form.finditer(text, end, min(len(text), reach + 40)):
+            if match.start() > reach:
+                break
+            if _fine(text, match, fits) and not pattern("negative").search(text, end, match.start()):
+                yield Hit(type_, match.start(), match.end(), 0.89 - 0.002 * (match.start() - end), "called")
+                return
+    for match in _WRITTEN.finditer(text, max(0, start - _BACK - 30), start):
+        # "X1234567 is my passport number": only where nothing else stands between.
+        between = text[match.end() : start]
+        if len(between) <= _BACK and not re.search(r"[.!?\n;]|\d", between) and _fine(text, match, fits):
+            yield Hit(type_, match.start(), match.end(), 0.7, "called")
+            return
+
+
+def _fine(text: str, match: re.Match[str], fits: Callable[[str], bool]) -> bool:
+    return fits(match[0]) and not _DATE_LIKE.fullmatch(match[0]) and not _MONEY.match(text, match.end())
+
+
+def birth_dates(text: str) -> Iterator[Hit]:
+    """Dates that the words beside them call a birth; any other date is no personal data."""
+    for context in pattern("birth_date").finditer(text):
+        match = DATE.search(text, context.end())
+        if match is not None and match.start() <= context.end() + _REACH and _plausible(match[0]):
+            yield Hit("birth_date", match.start(), match.end(), 0.93, "called")
+            continue
+        for match in DATE.finditer(text, max(0, context.start() - 40), context.start()):
+            between = text[match.end() : context.start()]
+            if len(between) <= _BACK and not re.search(r"[.!?\n;]", between) and _plausible(match[0]):
+                yield Hit("birth_date", match.start(), match.end(), 0.75, "called")
+                break
+
+
+def _plausible(date: str) -> bool:
+    numbers = [int(number) for number in re.findall(r"\d+", date)]
+    years = [number for number in numbers if number > 31]
+    small = [number for number in numbers if number <= 31]
+    return len(numbers) >= 2 and all(1900 <= year <= 2035 or year < 100 for year in years) and 0 not in small[:1]

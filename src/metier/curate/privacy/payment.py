@@ -1,0 +1,42 @@
+"""Payment cards and IBANs: known prefixes and lengths, and their check digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from metier.curate.privacy import checksums
+from metier.curate.privacy.contexts import said
+from metier.curate.privacy.hits import Hit
+from metier.curate.privacy.national import compact
+
+_CARD = re.compile(r"(?<![\w+@#])(?<!\d[.,\-])\d(?:[ .\-\u00a0\u2013]{0,3}\d){11,18}(?!\d)(?![\-]\d)")
+_GROUPED = re.compile(r"\d{4}(\W{1,3})(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{6}\1\d{4,5})")
+_IBAN = re.compile(r"(?<![\w@])[A-Z]{2}\d{2}(?:[ \-\u00a0]?[A-Z0-9]){11,30}(?![\w@])", re.IGNORECASE)
+
+
+def cards(text: str, awake: set[str]) -> Iterator[Hit]:
+    """Payment card numbers; a bare run of digits called an order number stays one, whatever its check digit."""
+    for match in _CARD.finditer(text):
+        digits = compact(match[0])
+        if not checksums.card(digits):
+            continue
+        words = said(text, match.start(), match.end(), "card", awake)
+        grouped = _GROUPED.fullmatch(match[0]) is not None
+        if words > 0 or (words == 0 and (grouped or len(digits) == len(match[0]))):
+            yield Hit("card", match.start(), match.end(), 0.99 if words > 0 else 0.93, "card")
+
+
+def ibans(text: str) -> Iterator[Hit]:
+    """IBANs, also in small letters and in groups of four; a following word is not swallowed."""
+    for match in _IBAN.finditer(text):
+        length = checksums.IBAN_LENGTHS.get(match[0][:2].upper())
+        if length is None:
+            continue
+        end, seen = match.start(), 0
+        while seen < length and end < match.end():
+            seen += text[end].isalnum()
+            end += 1
+        whole = seen == length and not text[end : end + 1].isalnum()
+        if whole and checksums.iban(compact(text[match.start() : end])):
+            yield Hit("iban", match.start(), end, 0.995, "iban")
