@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 
 from metier import files, lifecycle
-from metier.curate.curation import Curation
+from metier.curate.curation import Curation, clearest
 from metier.curate.findings import Finding
 from metier.data.dataset import Dataset
 from metier.errors import UsageError
@@ -78,10 +78,10 @@ def curated(outcome: Curation) -> None:
     """What was found, worst first; what became of the rows; what each fix is worth; where everything lies."""
     figures, findings = outcome.figures, outcome.findings
     table(f"{outcome.rows:,} rows; what was found, worst first", [*_KINDS], _by_kind(findings))
-    told = [one for one in findings if one.action != "keep"][:_WORST]
+    told = clearest(findings, 12, 3)
     if told:
         rows = [[one.row, one.kind, one.action, one.detail, _suggested(one)] for one in told]
-        table("the surest findings", ["row", "kind", "proposed", "what", "instead"], rows)
+        table("the surest of each kind", ["row", "kind", "proposed", "what", "instead"], rows)
     if figures["noise_rate"]:
         click.echo(f"wrong labels, estimated: {_share(figures['noise_rate'])}")
     fates = ", ".join(f"{count:,} {fate.replace('_', ' ')}" for fate, count in figures["fates"].items() if count)
@@ -96,7 +96,6 @@ def curated(outcome: Curation) -> None:
 
 
 _KINDS = ("kind", "found", "drop", "relabel", "rewrite", "to look at", "surest")
-_WORST = 10
 
 
 def _by_kind(findings: Sequence[Finding]) -> list[list[Any]]:

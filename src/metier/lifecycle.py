@@ -30,6 +30,7 @@ from metier.tune import curve, ladder
 from metier.workspace import Run, Workspace
 
 if TYPE_CHECKING:
+    from metier.compare.room import Comparison
     from metier.curate.curation import Curation
 
 # What of a plan an expert depends on.
@@ -214,6 +215,13 @@ def curate(
     with place.open_run(_key(plan, dataset, test, base, curated=True, reviewed=reviewed), f"curate-{plan.name}") as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         return room.curate(run, material, names, output=output, scores=scores)
+
+
+def compare(data: str | Path, **choices: Any) -> Comparison:
+    """Fine-tune, take as is, or train from scratch? `compare("tickets.csv", target="intent")`; see `compare.room`."""
+    from metier.compare import room
+
+    return room.compare(data, **choices)
 
 
 def demo(

@@ -51,6 +51,19 @@ def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda one: (-round(one.score, 6), one.action in ("review", "keep"))))
 
 
+def clearest(findings: Sequence[Finding], most: int, each: int) -> list[Finding]:
+    """At most `most` findings on single rows, at most `each` of a kind, no row twice; in the order given."""
+    chosen: list[Finding] = []
+    kinds: Counter[str] = Counter()
+    rows: set[int] = set()
+    for one in findings:
+        if one.row is not None and one.row not in rows and one.action != "keep" and kinds[one.kind] < each:
+            kinds[one.kind] += 1
+            rows.add(one.row)
+            chosen.append(one)
+    return chosen[:most]
+
+
 def load(run: str | Path) -> dict[str, Any]:
     """What `curation.json` of a run holds. Raises RecordError where it is none."""
     path = Path(run) / FILE

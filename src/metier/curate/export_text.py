@@ -22,13 +22,18 @@ from metier.curate.fates import Fates
 from metier.data.archives import Content, read_exactly
 from metier.data.dataset import Dataset
 from metier.data.delimited import MISSING
-from metier.data.encoding import Encoding, find_encoding
 from metier.data.json_rows import cell
 
 Quoting = Literal["double", "backslash", "none"]
 _MISSING = frozenset(MISSING)
 _BATCH = 16_384
-_BOMS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+_BOMS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+}
 _DECODER = json.JSONDecoder()
 
 
@@ -98,25 +103,20 @@ def _delimited(content: Content, edit: Edit, out: BinaryIO, delimiter: str, quot
 
 def _coding(content: Content, edit: Edit, out: BinaryIO) -> tuple[Callable[[str], bytes], io.TextIOWrapper]:
     """How text becomes the file's bytes again, and the file's text; its mark is written already."""
-    encoding = find_encoding(content, edit.dataset.source.encoding)
-    encoding = Encoding(encoding.name, _mark(content, encoding))
+    name = edit.dataset.source.encoding or "utf-8"
+    mark = _BOMS.get(name, b"")
     stream = content.open()
-    out.write(read_exactly(stream, encoding.mark))
-    escaping = "strict" if encoding.name.startswith("utf-16") else "surrogateescape"
+    out.write(read_exactly(stream, len(mark) if content.head(len(mark)) == mark else 0))
+    escaping = "strict" if name.startswith(("utf-16", "utf-32")) else "surrogateescape"
 
     def encode(text: str) -> bytes:
         try:
-            return text.encode(encoding.name, escaping)
+            return text.encode(name, escaping)
         except UnicodeEncodeError as error:
             what = error.object[error.start : error.end]
-            raise Unlike(f"the encoding {encoding.name} has no {what!r}, which a new value needs") from None
+            raise Unlike(f"the encoding {name} has no {what!r}, which a new value needs") from None
 
-    return encode, io.TextIOWrapper(stream, encoding=encoding.name, errors=escaping, newline="")
-
-
-def _mark(content: Content, encoding: Encoding) -> int:
-    mark = _BOMS.get(encoding.name, b"")
-    return len(mark) if mark and content.head(len(mark)) == mark else encoding.mark
+    return encode, io.TextIOWrapper(stream, encoding=name, errors=escaping, newline="")
 
 
 class _Rows:
@@ -205,6 +205,8 @@ def _cut(body: str, delimiter: str, quoting: Quoting) -> list[str]:
     while at < len(body):
         letter = body[at]
         if quoting == "backslash" and letter == "\\":
+            at += 1
+        elif letter == '"' and inside and quoting == "double" and body[at + 1 : at + 2] == '"':
             at += 1
         elif letter == '"' and (inside or at == start):
             inside = not inside

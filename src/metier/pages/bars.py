@@ -179,5 +179,5 @@ def _dots_with_ranges(frame: Frame, rows: Sequence[tuple[int, Data]], color: str
 
 
 def _signed(value: float, unit: str) -> str:
-    text = number(value, unit)
+    text = number(value, unit) if unit or abs(value) >= 10 else f"{value:.2f}".replace("-", "\u2212")
     return f"+{text}" if value > 0 else text

@@ -14,6 +14,7 @@ from metier.pages.answers import (
     scatter,
 )
 from metier.pages.bars import ROWS_SHOWN, found, pairs, ranges, shares
+from metier.pages.comparing import comparison
 from metier.pages.scores import answering, beyond, chosen_point, ladder, learning_curve, titled, unit_of
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "bins",
     "chosen_point",
     "classes",
+    "comparison",
     "confusion",
     "found",
     "histogram",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from metier.curate.curation import clearest
 from metier.curate.fates import Fates
 from metier.curate.findings import ACTIONS, KINDS, Finding
 from metier.curate.review import suggestion
@@ -36,7 +37,7 @@ TITLES: Mapping[str, str] = {
 }
 _SHOWN_BESIDE = 12  # rows side by side
 _OF_A_KIND = 3
-_TABLE = 60
+_TABLE, _LISTED_OF_A_KIND = 60, 8
 _NEIGHBOURS = 2
 
 
@@ -45,7 +46,7 @@ def compose(about: Sheet, shown: Shown, figures: Json, record: Json) -> str:
     plan, dataset, findings = about.material.plan, about.material.train.dataset, about.findings
     sections = [
         _verdict(findings, about.fates, figures),
-        _scorecard(findings, figures),
+        _tally(findings, figures),
         _found(findings, figures),
         *_worth(figures["worth"]),
         *_beside(findings, about, shown),
@@ -75,7 +76,9 @@ def _verdict(findings: Sequence[Finding], fates: Fates, figures: Json) -> Sectio
     if not findings:
         headline = "Nothing was found."
     else:
-        headline = f"Of {plural(total, 'row')}, {touched:,} should change and {len(looked):,} want a person's look."
+        headline = (
+            f"Of {plural(total, 'row')}, {touched:,} should change and {len(looked):,} need a person to look at them."
+        )
     sentences = []
     rate = figures["noise_rate"]
     if rate and rate["value"] is not None:
@@ -102,18 +105,21 @@ def _percent(rate: Json) -> str:
     return text if rate["low"] is None else f"{text} ({rate['low']:.1%} to {rate['high']:.1%})"
 
 
-def _scorecard(findings: Sequence[Finding], figures: Json) -> Section:
-    total = max(1, figures["rows"])
-    rate = figures["noise_rate"] or {"value": None, "low": None, "high": None}
-    cards = [{"title": "Labels that are wrong", "term": "noise rate", **_only(rate)}]
+def _tally(findings: Sequence[Finding], figures: Json) -> Section:
+    total, rate = max(1, figures["rows"]), figures["noise_rate"]
+    cards: list[dict[str, Any]] = []
+    if rate and rate["value"] is not None:
+        cards.append({"title": "Labels that are wrong", "term": "noise rate", "words": "", **_only(rate)})
     for title, kinds in (
         ("Rows that repeat others", ("duplicate", "near_duplicate", "paraphrase")),
         ("Rows with personal data", ("personal_data",)),
         ("Rows off the topic or broken", ("off_topic", "broken", "wrong_language", "invalid")),
     ):
-        cards.append({"title": title, "term": "", "value": _rows(findings, *kinds) / total, "low": None, "high": None})
-    cards = [{**card, "baseline": None, "baseline_title": "", "unit": "%"} for card in cards]
-    return Section("scorecard", "At a glance", {"cards": [card for card in cards if card["value"] is not None]})
+        rows = _rows(findings, *kinds)
+        told = {"value": rows / total, "low": None, "high": None, "words": plural(rows, "row")}
+        cards.append({"title": title, "term": "", **told})
+    how = "The range is the one in which the true share most likely lies (confidence interval)."
+    return Section("tally", "At a glance", {"cards": cards, "how": how if rate else ""})
 
 
 def _only(rate: Json) -> dict[str, Any]:
@@ -137,26 +143,28 @@ def _found(findings: Sequence[Finding], figures: Json) -> Section:
 def _worth(worth: Json | None) -> Iterator[Section]:
     if not worth:
         return
+    share = worth["metric"] not in ("mae", "rmse", "log_loss", "median_absolute_error") and ":" not in worth["metric"]
+    scale = 100 if share else 1
     rows = [
         {
             "name": fix["fix"],
-            "value": fix["gain"]["points"],
-            "low": fix["gain"]["low"],
-            "high": fix["gain"]["high"],
+            **{
+                name: None if fix["gain"][of] is None else scale * fix["gain"][of]
+                for name, of in (("value", "points"), ("low", "low"), ("high", "high"))
+            },
             "note": f"{fix['rows']:,} rows; then {worth['metric']} {fix['value']:.4f}",
         }
         for fix in worth["fixes"]
     ]
     base = worth["base"]["value"]
-    share = worth["metric"] not in ("mae", "rmse", "log_loss", "median_absolute_error")
     lead = (
         f"The “{worth['rung']}” model, trained on {worth['train_rows']:,} rows with and without each fix, and measured "
         f"on the same {worth['rows']:,} {worth['held_out']} rows, to which nothing was done. As it is: {base:.4f}."
     )
     data = {
         "rows": rows,
-        "axis": f"Gain in {worth['metric']} over the data as it is",
-        "unit": "%" if share else "",
+        "axis": f"Gain in {worth['metric']} over the data as it is{', in points' if share else ''}",
+        "unit": "",
         "signed": True,
         "caption": "Right of zero a fix helps. Blue and orange are proven, grey may be chance.",
         "notes": worth["notes"],
@@ -166,19 +174,12 @@ def _worth(worth: Json | None) -> Iterator[Section]:
 
 def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator[Section]:
     """The surest rows, some of each kind: the row, what is proposed, and the rows that speak for it."""
-    file = about.material.train.file
-    taken: set[int] = set()
-    kinds: Counter[str] = Counter()
-    items: list[dict[str, Any]] = []
-    for one in findings:
-        if one.row is None or one.file != file or one.row in taken or one.action == "keep" or one.kind == "invalid":
-            continue
-        if kinds[one.kind] >= _OF_A_KIND:
-            continue
-        kinds[one.kind] += 1
-        taken.add(one.row)
+    file, items = about.material.train.file, []
+    here = [one for one in findings if one.file == file and one.kind != "invalid"]
+    for one in clearest(here, _SHOWN_BESIDE, _OF_A_KIND):
+        assert one.row is not None
         change = about.fates.done.get(one.row) or about.fates.proposed.get(one.row)
-        said = "" if one.kind == "personal_data" and one.action != "rewrite" else suggestion([one], None)
+        said = "" if one.kind == "personal_data" else suggestion([one], None)
         twin = isinstance(one.suggestion, int) and one.kind in ("duplicate", "near_duplicate", "paraphrase", "leakage")
         others = [*([one.suggestion] if twin else []), *one.related]
         items.append(
@@ -189,6 +190,7 @@ def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator
                 "score": one.score,
                 "text": shown.text(one.row),
                 "label": shown.label(one.row),
+                "doubted": one.kind == "label_error",
                 "action": _WORDS[one.action],
                 "suggestion": f"row {said} stays" if twin else said,
                 "by": change.by if change is not None else "",
@@ -199,8 +201,6 @@ def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator
                 ][:_NEIGHBOURS],
             }
         )
-        if len(items) >= _SHOWN_BESIDE:
-            break
     if items:
         order = {TITLES[kind]: place for place, kind in enumerate(_FIRST)}
         items.sort(key=lambda item: order.get(str(item["kind"]), 99))
@@ -310,9 +310,16 @@ def _table(findings: Sequence[Finding]) -> Section:
             "suggestion": "" if one.suggestion is None else " ".join(str(one.suggestion).split()),
             "score": one.score,
         }
-        for one in findings[:_TABLE]
+        for one in _listed(findings)
     ]
-    return Section("findings", "All findings, the surest first", {"rows": rows, "total": len(findings)})
+    return Section("findings", "The findings, the surest of each kind", {"rows": rows, "total": len(findings)})
+
+
+def _listed(findings: Sequence[Finding]) -> list[Finding]:
+    """What is about the table as a whole, then the surest of each kind: a thousand copies must not hide the rest."""
+    whole = [one for one in findings if one.row is None]
+    rows = [one for one in findings if one.row is not None]
+    return [*whole, *clearest(rows, _TABLE, _LISTED_OF_A_KIND)][:_TABLE]
 
 
 def _facts(about: Sheet, figures: Json) -> Section:

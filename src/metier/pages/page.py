@@ -83,7 +83,7 @@ _PICTURES = (
     "classes",
     "reliability",
     "answering",
-    "learning_curve",
+    "learning_curve", "comparison",
     "scatter",
     "histogram",
     "found",
