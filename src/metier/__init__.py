@@ -20,6 +20,8 @@ _HOMES = {
     "MetierError": "metier.errors",
     "Plan": "metier.plan",
     "Prediction": "metier.expert",
+    "bases": "metier.choose.room",
+    "compare": "metier.lifecycle",
     "curate": "metier.lifecycle",
     "evaluate": "metier.lifecycle",
     "inspect": "metier.lifecycle",

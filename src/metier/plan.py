@@ -173,6 +173,39 @@ class SheetPlan(_Section):
     creator: str | None = Field(None, description="Who made it.")
 
 
+class ChoosePlan(_Section):
+    """Which bases `metier bases` considers, and what none of them may exceed."""
+
+    candidate: tuple[str, ...] = Field(
+        (), description="A base to try beside the bundled one: a folder, a folder of folders, a hub id, minilm:3."
+    )
+    licences: tuple[str, ...] = Field((), description="Licences a base may have, as apache-2.0; any if left out.")
+    language: str | None = Field(None, description="A language that a base's model card must name, as en or de.")
+    max_mib: float | None = Field(None, gt=0, description="The largest size of a base's weights, in MiB.")
+    max_latency_ms: float | None = Field(
+        None, gt=0, description="The longest time to read one text, in milliseconds, measured on this machine."
+    )
+    offline: bool = Field(True, description="Take hub ids from the local cache only.")
+
+
+class ComparePlan(_Section):
+    """What `metier compare` measures, over which numbers of labels, and what machine time costs."""
+
+    ways: tuple[str, ...] = Field(
+        (), description="Compare these alone: rungs of the ladder, or scratch; all but full if left out."
+    )
+    sizes: int = Field(5, ge=2, le=12, description="How many numbers of labels are tried, up to all there are.")
+    repeats: int = Field(3, ge=1, le=20, description="How many times each is tried, on rows drawn anew.")
+    goal: float | None = Field(
+        None, description="A score; how many labels each way needs for it. The second best way's score if left out."
+    )
+    more_labels: int = Field(1000, ge=1, description="The forecast says what so many more labels would buy.")
+    price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs, in any currency.")
+    watts_per_core: float = Field(
+        8.0, gt=0, description="Power of a busy core, to estimate energy where the machine does not measure it."
+    )
+
+
 class Plan(_Section):
     """Every choice of a run. Unknown keys are refused; all problems are reported together."""
 
@@ -185,6 +218,8 @@ class Plan(_Section):
     curate: CuratePlan = CuratePlan()
     privacy: PrivacyPlan = PrivacyPlan()
     sheet: SheetPlan = SheetPlan()
+    choose: ChoosePlan = ChoosePlan()
+    compare: ComparePlan = ComparePlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")
 
