@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
 
 import numpy as np
 
 from metier.curate.findings import Finding
 from metier.curate.material import Material
+from metier.errors import UsageError
 
 
 class Shown:
@@ -53,8 +55,24 @@ class Shown:
 
 
 def hide(text: str, material: Material) -> str:
-    """The text with all personal data that can be recognised in it masked."""
-    from metier.curate import privacy
+    """The text with all personal data that can be recognised in it masked as `[type]`, the plan's exemptions aside."""
+    from metier.curate.privacy.detect import detect
 
-    masked: Any = privacy.masked(text, material.plan.privacy)
-    return str(masked)
+    out, end = [], 0
+    for hit in detect(text, _exempt(material.plan.privacy.exempt)):
+        out += [text[end : hit.start], f"[{hit.type}]"]
+        end = hit.end
+    return "".join([*out, text[end:]])
+
+
+@cache
+def _exempt(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    try:
+        return tuple(re.compile(pattern) for pattern in patterns)
+    except re.error as error:
+        raise UsageError(
+            "bad-pattern",
+            "--exempt must be a regular expression.",
+            found=f"{error.pattern!r}: {error}",
+            fix="Put a backslash before signs that are meant as they stand.",
+        ) from error
