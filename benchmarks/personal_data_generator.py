@@ -207,7 +207,9 @@ FORMS = {
 def _email(rng: random.Random, locale: str, held: bool) -> str:
     given, family = rng.choice(GIVEN[locale]), rng.choice(FAMILY[locale])
     plain = (given + "." + family).encode("ascii", "ignore").decode().replace(" ", "").replace("'", "").strip(".")
-    domain = rng.choice(["example.com", "mail.example.org", "gmail.com", "firma-beispiel.de", "post.co.uk", "uol.com.br", "orange.fr"])
+    domain = rng.choice(
+        ["example.com", "mail.example.org", "gmail.com", "firma-beispiel.de", "post.co.uk", "uol.com.br", "orange.fr"]
+    )
     shapes = (
         [f"{plain.lower()}{rng.choice(['+news', '_x', '.1988'])}@{domain.upper()}", f"{plain[:1]}-{rng.randint(1, 999)}@sub.{domain}", f"{rng.randint(10**5, 10**6)}@{domain}", f"o'{plain.lower()}@{domain}"]
         if held
@@ -267,8 +269,14 @@ def _date(rng: random.Random, locale: str, held: bool, year: int) -> str:
     day, month, language = rng.randint(1, 28), rng.randint(1, 12), locale[:2]
     name = MONTHS[language].split()[month - 1]
     of = " de " if language in {"es", "pt"} else " "
-    long = f"{name} {day}, {year}" if locale == "en-US" else f"{day}{'.' if language == 'de' else ''}{of}{name}{of}{year}"
-    short = f"{month:02d}/{day:02d}/{year}" if locale == "en-US" else f"{day:02d}{'.' if language in {'de', 'pl'} else '/'}{month:02d}{'.' if language in {'de', 'pl'} else '/'}{year}"
+    long = (
+        f"{name} {day}, {year}" if locale == "en-US" else f"{day}{'.' if language == 'de' else ''}{of}{name}{of}{year}"
+    )
+    short = (
+        f"{month:02d}/{day:02d}/{year}"
+        if locale == "en-US"
+        else f"{day:02d}{'.' if language in {'de', 'pl'} else '/'}{month:02d}{'.' if language in {'de', 'pl'} else '/'}{year}"
+    )
     if held:
         middle = f"{month}-{day}-{year}" if locale == "en-US" else f"{day}-{month}-{year}"
         return rng.choice([f"{year}/{month:02d}/{day:02d}", middle, long.lower(), short[:-4] + short[-2:]])
@@ -330,36 +338,82 @@ def _address(rng: random.Random, locale: str, held: bool) -> str:
             postcode = f"{rng.choice(['LS', 'M', 'SW', 'B'])}{rng.randint(1, 19)} {rng.randint(1, 9)}{rng.choice('ABD')}{rng.choice('EFHJ')}"
             shapes = [f"{number} {street} {rng.choice(['Road', 'Street', 'Close'])}, {city} {postcode}", f"{number} {street} Lane, {city}"], [f"Flat {flat}, {number} {street} Gardens, {city}, {postcode}", f"{number}a {street} Crescent, {postcode}"]  # fmt: skip
         case "de":
-            shapes = [f"{street}straße {number}, {code} {city}", f"{street}str. {number}"], [f"{street}weg {number}a, {code} {city}", f"{street}platz {flat}, D-{code} {city}"]
+            shapes = (
+                [f"{street}straße {number}, {code} {city}", f"{street}str. {number}"],
+                [f"{street}weg {number}a, {code} {city}", f"{street}platz {flat}, D-{code} {city}"],
+            )
         case "fr":
-            shapes = [f"{number} rue {street}, {code} {city}", f"{number}, avenue {street}"], [f"{number} bis, boulevard {street} - {code} {city}", f"{number} impasse {street}, {code} {city}"]
+            shapes = (
+                [f"{number} rue {street}, {code} {city}", f"{number}, avenue {street}"],
+                [f"{number} bis, boulevard {street} - {code} {city}", f"{number} impasse {street}, {code} {city}"],
+            )
         case "es":
-            shapes = [f"Calle {street} {number}, {code} {city}", f"C/ {street}, {number}"], [f"Avda. {street} nº {number}, {flat}º B, {code} {city}", f"Plaza {street} {flat}"]
+            shapes = (
+                [f"Calle {street} {number}, {code} {city}", f"C/ {street}, {number}"],
+                [f"Avda. {street} nº {number}, {flat}º B, {code} {city}", f"Plaza {street} {flat}"],
+            )
         case "it":
-            shapes = [f"Via {street} {number}, {code} {city}", f"Viale {street}, {number}"], [f"Piazza {street} n. {flat}, {code} {city}", f"Corso {street} {number}/A"]
+            shapes = (
+                [f"Via {street} {number}, {code} {city}", f"Viale {street}, {number}"],
+                [f"Piazza {street} n. {flat}, {code} {city}", f"Corso {street} {number}/A"],
+            )
         case "nl":
             postcode = f"{rng.randint(1000, 9999)} {rng.choice('BCDG')}{rng.choice('KLNP')}"
-            shapes = [f"{street}straat {number}, {postcode} {city}", f"{street}laan {number}"], [f"{street}weg {number}-{flat}, {postcode.replace(' ', '')} {city}", f"{street}plein {flat}"]
+            shapes = (
+                [f"{street}straat {number}, {postcode} {city}", f"{street}laan {number}"],
+                [f"{street}weg {number}-{flat}, {postcode.replace(' ', '')} {city}", f"{street}plein {flat}"],
+            )
         case "pl":
             postcode = f"{code[:2]}-{code[2:]}"
-            shapes = [f"ul. {street} {number}, {postcode} {city}", f"ul. {street} {number}/{flat}"], [f"al. {street} {number} m. {flat}, {postcode} {city}", f"os. {street} {flat}, {postcode} {city}"]
+            shapes = (
+                [f"ul. {street} {number}, {postcode} {city}", f"ul. {street} {number}/{flat}"],
+                [f"al. {street} {number} m. {flat}, {postcode} {city}", f"os. {street} {flat}, {postcode} {city}"],
+            )
         case "sv":
-            shapes = [f"{street}gatan {number}, {code[:3]} {code[3:]} {city}", f"{street}gatan {number}"], [f"{street}vägen {number} B, {code[:3]} {code[3:]} {city}", f"{street}gränd {flat}"]
+            shapes = (
+                [f"{street}gatan {number}, {code[:3]} {code[3:]} {city}", f"{street}gatan {number}"],
+                [f"{street}vägen {number} B, {code[:3]} {code[3:]} {city}", f"{street}gränd {flat}"],
+            )
         case _:
-            shapes = [f"Rua {street}, {number}, {city}", f"Rua {street}, {number} - CEP {code}-000"], [f"Av. {street} {number}, apto {flat}, {city}", f"Travessa {street}, nº {number}"]
+            shapes = (
+                [f"Rua {street}, {number}, {city}", f"Rua {street}, {number} - CEP {code}-000"],
+                [f"Av. {street} {number}, apto {flat}, {city}", f"Travessa {street}, nº {number}"],
+            )
     return rng.choice(shapes[held])
 
 
 def _not_personal(rng: random.Random, locale: str, kind: str, held: bool) -> str:
     match kind:
         case "order":
-            return written(rng, pick(rng, "~######### ; ORD-###### ; ~##-#######-####### ; ~############### | #A-~####### ; ~########## ; ~#######/~# ; ~## ### ### ### ; 0##########", held))
+            return written(
+                rng,
+                pick(
+                    rng,
+                    "~######### ; ORD-###### ; ~##-#######-####### ; ~############### | #A-~####### ; ~########## ; ~#######/~# ; ~## ### ### ### ; 0##########",
+                    held,
+                ),
+            )
         case "invoice":
-            return written(rng, pick(rng, "INV-2024-#### ; 2024####### ; RE~##### | 2023/######## ; F~########### ; ~########", held))
+            return written(
+                rng,
+                pick(rng, "INV-2024-#### ; 2024####### ; RE~##### | 2023/######## ; F~########### ; ~########", held),
+            )
         case "tracking":
-            return written(rng, pick(rng, "1Z###AA1########## ; ~################### | JD############### ; AA#########DE ; ~###########", held))
+            return written(
+                rng,
+                pick(
+                    rng,
+                    "1Z###AA1########## ; ~################### | JD############### ; AA#########DE ; ~###########",
+                    held,
+                ),
+            )
         case "product":
-            return written(rng, pick(rng, "AA-####-AA ; AA######A ; ~###-AAA | AAA####A ; ~##.~##.~## ; A~######## ; ~###########0", held))
+            return written(
+                rng,
+                pick(
+                    rng, "AA-####-AA ; AA######A ; ~###-AAA | AAA####A ; ~##.~##.~## ; A~######## ; ~###########0", held
+                ),
+            )
         case "amount":
             whole = rng.randint(1, 99999)
             return rng.choice([f"{whole:,}.{rng.randint(10, 99)}", f"${whole}.00", f"{whole} EUR"] if not held else [f"{whole:,}".replace(",", ".") + f",{rng.randint(10, 99)} €", f"EUR {whole}", f"{rng.randint(100, 999)} {rng.randint(100, 999)} {rng.randint(100, 999)} kr"])  # fmt: skip

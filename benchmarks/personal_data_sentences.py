@@ -48,14 +48,19 @@ FRAMES = {
     "es": ("Hola, {noun} es {value}.", "{noun}: {value}", "cambien {noun} a {value} por favor", "({noun} {value})"),
     "it": ("Salve, {noun} è {value}.", "{noun}: {value}", "cambiate {noun} in {value} per favore", "({noun} {value})"),
     "nl": ("Hallo, {noun} is {value}.", "{noun}: {value}", "wijzig {noun} in {value} aub", "({noun} {value})"),
-    "pl": ("Dzień dobry, {noun} to {value}.", "{noun}: {value}", "proszę zmienić {noun} na {value}", "({noun} {value})"),
+    "pl": (
+        "Dzień dobry, {noun} to {value}.",
+        "{noun}: {value}",
+        "proszę zmienić {noun} na {value}",
+        "({noun} {value})",
+    ),
     "sv": ("Hej, {noun} är {value}.", "{noun}: {value}", "ändra {noun} till {value} tack", "({noun} {value})"),
     "pt-BR": ("Olá, {noun} é {value}.", "{noun}: {value}", "mudem {noun} para {value} por favor", "({noun} {value})"),
 }
 
 ALONE = {
     "en-US": ("use {value} from now on", "I never got anything at {value}", "({value})", "{value}"),
-    "en-GB": ("it is {value}, as I said", "please use \"{value}\" only", "{value}\n"),
+    "en-GB": ("it is {value}, as I said", 'please use "{value}" only', "{value}\n"),
     "de": ("bitte nur noch {value} verwenden", "es ist {value}, wie gesagt", "{value}"),
     "fr": ("utilisez {value} désormais", "c'est {value}, comme je l'ai dit", "{value}"),
     "es": ("usen {value} a partir de ahora", "es {value}, como dije", "{value}"),
@@ -93,7 +98,12 @@ NAMES = {
         "{name} a téléphoné hier",
     ),
     "es": ("me llamo {name}", "Hola Sr. {family}, ¿dónde está mi pedido?", "Saludos, {name}", "{name} llamó ayer"),
-    "it": ("mi chiamo {name}", "Buongiorno Sig. {family}, dov'è il pacco?", "Saluti, {name}", "{name} ha chiamato ieri"),
+    "it": (
+        "mi chiamo {name}",
+        "Buongiorno Sig. {family}, dov'è il pacco?",
+        "Saluti, {name}",
+        "{name} ha chiamato ieri",
+    ),
     "nl": ("mijn naam is {name}", "Beste meneer {family}, waar blijft het?", "Groeten, {name}", "{name} heeft gebeld"),
     "pl": ("nazywam się {name}", "Witam, tu pan {family}", "Pozdrawiam, {name}", "dzwoniła {name}"),
     "sv": ("jag heter {name}", "Hej herr {family}, var är paketet?", "Hälsningar {name}", "{name} ringde igår"),

@@ -78,7 +78,9 @@ def _gb(rng: Random, held: bool) -> Value:
         prefix = "JR"
     number, suffix = digits(rng, 6), rng.choice("ABCD")
     spaced = f"{prefix} {number[:2]} {number[2:4]} {number[4:]} {suffix}"
-    return Value(rng.choice([spaced.lower(), f"{prefix} {number} {suffix}"] if held else [spaced, prefix + number + suffix]))
+    return Value(
+        rng.choice([spaced.lower(), f"{prefix} {number} {suffix}"] if held else [spaced, prefix + number + suffix])
+    )
 
 
 def _de(rng: Random, held: bool) -> Value:
@@ -251,7 +253,11 @@ def _nip(rng: Random, held: bool) -> str:
         check = _weighted(body, [6, 5, 7, 2, 3, 4, 5, 6, 7], 11)
         if check < 10:
             number = f"{body}{check}"
-            return f"PL{number}" if held else rng.choice([number, f"{number[:3]}-{number[3:6]}-{number[6:8]}-{number[8:]}"])
+            return (
+                f"PL{number}"
+                if held
+                else rng.choice([number, f"{number[:3]}-{number[3:6]}-{number[6:8]}-{number[8:]}"])
+            )
 
 
 def _vat_sv(rng: Random, held: bool) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from metier.curate.privacy.hits import Hit
 
-_CAP = r"[A-ZÀ-ÖØ-ÞŁŚŻŹĆŃÓ][\w'’.\-]*"
-_NAME = rf"(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|XV|de|da|do|das|dos|del|della|delle|dei|degli|di|la|las|los|le|les|du|des|van|der|den|ten|ter|zum|zur|am|an|und|y|e|of|the|d'{_CAP}|l'{_CAP}|I{{1,3}})"
+_CAP = r"[A-ZÀ-ÖØ-ÞŁŚŻŹĆŃÓ][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?"
+_NAME = rf"(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|XV|de|da|do|das|dos|del|della|delle|dei|degli|di|la|las|los|le|les|du|des|van|der|den|ten|ter|zum|zur|am|an|und|y|e|of|the|d'{_CAP}|l'{_CAP}|I{{1,3}})(?!\w)"
 _NUMBER = r"\d{1,5}(?:[ \-/]?[A-Za-z](?![\w]))?(?:[\-/]\d{1,4})?"
-_TOWN = rf"{_CAP}(?:[ \-](?:{_CAP}|am|an|der|den|de|la|le|do|da|em|en|sur|sous|del|upon|on)){{0,3}}"
+_TOWN = rf"{_CAP}(?!\w)(?:[ \-](?:{_CAP}|am|an|der|den|de|la|le|do|da|em|en|sur|sous|del|upon|on)(?!\w)){{0,3}}"
 _UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
 _FLAT = r"(?:(?:Flat|Apt\.?|Apartment|Unit|Suite|Ste\.?|Room|Floor|#)\s?\w{1,5},?\s)?"
 
@@ -75,7 +75,7 @@ def addresses(text: str, lowered: str, awake: set[str]) -> Iterator[Hit]:
 
 def _found(form: re.Pattern[str], text: str, rule: str) -> Iterator[Hit]:
     for match in form.finditer(text):
-        end = match.start() + len(match[0].rstrip(" ,-–"))
-        words = set(_PLAIN.findall(match[0].lower()))
-        if _DIGIT_WORD.search(text, match.start(), end) and not words & _NOT_STREETS:
+        end = match.start() + len(match[0].rstrip(" ,.-–"))
+        first = _PLAIN.search(match[0])
+        if first is not None and first[0].lower() not in _NOT_STREETS and _DIGIT_WORD.search(text, match.start(), end):
             yield Hit("address", match.start(), end, 0.88, rule)

@@ -19,14 +19,25 @@ _SMALL = re.compile(r"(?<![\w@.,/\-])(?=[a-z\-]*\d)[a-z0-9]+(?:-[a-z0-9]+)*(?![\
 _DATE_LIKE = re.compile(r"\d{1,2}([./\-])\d{1,2}\1\d{2,4}|\d{4}([./\-])\d{1,2}\2\d{1,2}")
 _MONEY = re.compile(r"\s?(?:[€$£%]|EUR\b|USD\b|GBP\b|kr\b|zł\b)")
 
-MONTHS = (
-    "january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec "
-    "januar jänner februar märz maerz mai juni juli oktober dezember janvier février fevrier mars avril juin juillet août aout septembre octobre novembre décembre decembre "
-    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre "
-    "januari februari maart mei augustus stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia "
-    "augusti janeiro fevereiro março junho julho setembro outubro dezembro"
-).split()
-_MONTH = "|".join(sorted(set(MONTHS), key=lambda month: (-len(month), month)))
+# Twelve months a line, as they stand in dates.
+CALENDARS = tuple(
+    tuple(line.split())
+    for line in """january february march april may june july august september october november december
+    jan feb mar apr may jun jul aug sep oct nov dec
+    januar februar märz april mai juni juli august september oktober november dezember
+    jänner feber maerz apr mai jun jul aug sept okt nov dez
+    janvier février mars avril mai juin juillet août septembre octobre novembre décembre
+    janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre
+    enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+    gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+    januari februari maart april mei juni juli augustus september oktober november december
+    stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia
+    januari februari mars april maj juni juli augusti september oktober november december
+    janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro""".splitlines()
+)
+_MONTH = "|".join(
+    sorted({month for calendar in CALENDARS for month in calendar}, key=lambda month: (-len(month), month))
+)
 _NUMERIC_DATE = r"(?:\d{1,2}[./\- ]{1,2}\d{1,2}[./\- ]{1,2}(?:19|20)?\d\d|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2})"
 _WORDED_DATE = rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|º|ª|\.)?\s(?:of\s|de\s|di\s)?(?:{_MONTH})\.?,?\s(?:de\s|del\s|of\s)?(?:19|20)\d\d|(?:{_MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s(?:19|20)\d\d)"
 DATE = re.compile(rf"(?<![\w.,/\-])(?:{_WORDED_DATE}|{_NUMERIC_DATE})(?![\w])(?![./\-]\d)", re.IGNORECASE)
@@ -48,7 +59,7 @@ def _plate(word: str) -> bool:
 
 def _licence(word: str) -> bool:
     digits, letters = _shape(word)
-    return 6 <= digits + letters <= 20 and digits >= 5 and letters <= 8
+    return 6 <= digits + letters <= 20 and digits >= 5 and letters <= 10
 
 
 def _medical(word: str) -> bool:
@@ -98,19 +109,30 @@ def _nearest(text: str, start: int, end: int, type_: str, fits: Callable[[str], 
         for match in form.finditer(text, end, min(len(text), reach + 40)):
             if match.start() > reach:
                 break
-            if _fine(text, match, fits) and not pattern("negative").search(text, end, match.start()):
-                yield Hit(type_, match.start(), match.end(), 0.89 - 0.002 * (match.start() - end), "called")
+            size = _fitting(text, match, fits)
+            if size and not pattern("negative").search(text, end, match.start()):
+                yield Hit(type_, match.start(), match.start() + size, 0.89 - 0.002 * (match.start() - end), "called")
                 return
     for match in _WRITTEN.finditer(text, max(0, start - _BACK - 30), start):
         # "X1234567 is my passport number": only where nothing else stands between.
         between = text[match.end() : start]
-        if len(between) <= _BACK and not re.search(r"[.!?\n;]|\d", between) and _fine(text, match, fits):
+        if (
+            len(between) <= _BACK
+            and not re.search(r"[.!?\n;]|\d", between)
+            and _fitting(text, match, fits) == len(match[0])
+        ):
             yield Hit(type_, match.start(), match.end(), 0.7, "called")
             return
 
 
-def _fine(text: str, match: re.Match[str], fits: Callable[[str], bool]) -> bool:
-    return fits(match[0]) and not _DATE_LIKE.fullmatch(match[0]) and not _MONEY.match(text, match.end())
+def _fitting(text: str, match: re.Match[str], fits: Callable[[str], bool]) -> int:
+    """How much of what was matched fits the form, whole groups only; 0 where it is a date or money."""
+    word = match[0]
+    if _DATE_LIKE.fullmatch(word) or _MONEY.match(text, match.end()):
+        return 0
+    while word and not fits(word):
+        word = word.rpartition(" ")[0]
+    return len(word)
 
 
 def birth_dates(text: str) -> Iterator[Hit]:

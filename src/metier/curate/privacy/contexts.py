@@ -127,6 +127,10 @@ def awake(words: set[str]) -> set[str]:
     return types
 
 
+_NUMBER = re.compile(r"\d{4,}")
+_CLAUSE = re.compile(r"[^.!?;/\n\d]*")
+
+
 def _last(found: re.Pattern[str], text: str, start: int, end: int) -> int:
     """Where the last match between start and end ends, or -1."""
     place = -1
@@ -135,18 +139,26 @@ def _last(found: re.Pattern[str], text: str, start: int, end: int) -> int:
     return place
 
 
+# Types whose words claim a number: the nearest of them has it.
+_CLAIMS = frozenset("phone card national_id bank_account tax_id passport driver_licence medical_record".split())
+
+
 def said(text: str, start: int, end: int, type_: str, awake: set[str]) -> int:
     """What the words beside text[start:end] say: 1 it is of this type, -1 it is nobody's number, 0 nothing.
 
-    The nearest word before the value decides; a context after it counts when nothing stands before.
+    The nearest word before the value decides, if no other number stands between; a context after it counts when
+    nothing stands before.
     """
     left = max(0, start - WINDOW)
+    for between in _NUMBER.finditer(text, left, start):
+        # "order 12345, 555-0123": what was spoken of has had its number.
+        left = between.end()
     for_it = _last(pattern(type_), text, left, start) if type_ in awake else -1
     against = _last(pattern("negative"), text, left, start)
-    if for_it > against or (for_it >= 0 and for_it == against):
-        return 1
+    if for_it >= 0 and for_it >= against:
+        rivals = (_last(pattern(other), text, left, start) for other in _CLAIMS & awake if other != type_)
+        return 0 if any(rival > for_it for rival in rivals) else 1
     if against >= 0:
         return -1
-    if type_ in awake and pattern(type_).search(text, end, min(len(text), end + _AFTER)):
-        return 1
-    return 0
+    after = _CLAUSE.match(text, end, min(len(text), end + _AFTER)) if type_ in awake else None
+    return 1 if after is not None and pattern(type_).search(text, end, after.end()) else 0

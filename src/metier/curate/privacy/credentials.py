@@ -34,7 +34,8 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "hooks.slack.com": ("slack", r"https://hooks\.slack\.com/services/[\w/]+"),
 }
 _KNOWN_FORMS = {
-    literal: (rule, re.compile(rf"(?<![A-Za-z0-9_])(?:{form})(?![A-Za-z0-9])")) for literal, (rule, form) in _KNOWN.items()
+    literal: (rule, re.compile(rf"(?<![A-Za-z0-9_])(?:{form})(?![A-Za-z0-9])"))
+    for literal, (rule, form) in _KNOWN.items()
 }
 _BLOCK = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)", re.DOTALL)  # fmt: skip
 _RANDOM = re.compile(r"(?<![\w/+.])[A-Za-z0-9_/+\-]{16,}={0,2}(?![\w/+])")

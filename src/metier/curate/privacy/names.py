@@ -17,7 +17,10 @@ from metier.curate.privacy.hits import Hit
 
 _UPPER = "A-ZÀ-ÖØ-ÞĄĆČĎĐĘĚĞİŁŃŇŐŒŘŚŞŠŤŮŰŹŻŽ"
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?")
-_PAIR = re.compile(rf"(?<![\w@./\-])[{_UPPER}][\w'’\-]+,?(?:\s[{_UPPER}]\.)?(?:\s(?:[a-z]{{1,3}}|d[aeo]s))?\s[{_UPPER}][\w'’\-]")
+_PAIR = re.compile(
+    rf"(?<![\w@./\-])[{_UPPER}][\w'’\-]+(?=,?(?:\s[{_UPPER}]\.)?(?:\s(?:[a-z]{{1,3}}|d[aeo]s))?\s[{_UPPER}][\w'’\-])"
+)
+_COMMA = re.compile(rf"([{_UPPER}][\w'’\-]+), ([{_UPPER}][\w'’\-]+)")
 _PARTICLES = frozenset("de da do das dos del della di du des la le van der den ten ter von zu zum zur af av el al bin ibn y e o d".split())  # fmt: skip
 
 _TITLES = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Herr|Herrn|Frau|Monsieur|Madame|Mme|Mlle|Mademoiselle|Maître|Señor|Señora|Señorita|Sr|Sra|Srta|Signor|Signora|Signorina|Sig|Sig\.ra|Dott|Dott\.ssa|Avv|dhr|mevr|mw|meneer|mevrouw|Pan|Pani|Pana|Panią|Panu|Fru|Fröken|Senhor|Senhora|Doutor|Doutora|Doña|Dona|Docteur|Doktor)"
@@ -41,19 +44,25 @@ _HINTED = re.compile(
     r"|(?:my|our) (?:husband|wife|son|daughter|friend|colleague|boss|mother|father|brother|sister|manager|partner|neighbou?r|doctor|lawyer)|mein(?:e)? (?:mann|frau|sohn|tochter|freundin?|kolleg(?:e|in)|chefin?|mutter|vater|bruder|schwester)|mon (?:mari|fils|ami|collègue|père|frère)|ma (?:femme|fille|mère|sœur)|mi (?:marido|esposa|hijo|hija|amig[oa])|mio (?:marito|figlio)|mia (?:moglie|figlia)|mijn (?:man|vrouw|zoon|dochter))[,:]?\s+",
     re.IGNORECASE,
 )
+_GREETINGS = frozenset("dear hi hello hey hiya liebe lieber hallo bonjour cher chere salut hola querido querida estimado estimada ciao caro cara beste hoi czesc hej kara ola oi prezado prezada".split())  # fmt: skip
 _CLOSING = re.compile(
     r"(?<![\w])(?:regards|sincerely|thanks|thank you|many thanks|cheers|yours(?: truly| faithfully| sincerely)?|love|best|best wishes|respectfully|gr(?:ü|ue)(?:ß|ss)en?|gru(?:ß|ss)|mfg|lg|vg|hochachtungsvoll|danke|cordialement|bien à vous|salutations|merci|saludos|un saludo|atentamente|gracias"
     r"|saluti|distinti saluti|grazie|groet|groeten|bedankt|pozdrawiam|z poważaniem|dziękuję|hälsning|hälsningar|mvh|tack|atenciosamente|abraços|abraço|obrigad[oa])\s*[,.!\-–]*\s+",
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!]?\s*(?:$|\n|\(|\+?\d{5})")
-_WAKING = frozenset(
-    """mr mrs ms miss mx dr prof professor herr herrn frau monsieur madame mme mlle mademoiselle maître señor señora señorita sr sra srta signor signora signorina sig ra dott ssa avv dhr mevr mw
-    meneer mevrouw pan pani pana panią panu fru fröken senhor senhora doutor doutora doña dona docteur doktor m name names surname cardholder holder heiße heisse appelle nom llamo nombre chiamo nome naam heet nazywam imię nazwisko heter namn chamo namen intestato intestata
-    vorname nachname familienname kontoinhaber kontoinhaberin prénom apellido apellidos cognome achternaam voornaam efternamn förnamn sobrenome am i im this it bin hier suis c ici soy habla sono sou aqui ben spreekt jestem strony mówi tu är
-    dear hi hello hey hiya good liebe lieber hallo guten servus moin geehrte geehrter bonjour bonsoir cher chère salut coucou hola buenos buenas querido querida estimado estimada ciao salve buongiorno buonasera caro cara gentile beste geachte hoi goedemorgen goedemiddag
-    cześć witaj witam drogi droga szanowny szanowna hej hejsan tjena kära käre bästa olá oi bom boa prezado prezada spoke spoken speak speaking talk talked talking agent named called assisted helped signed attn kunde kundin client cliente klant klient from to by an von mit avec con met z med com till för my our mein meine mon ma mi mio mia mijn
-    regards sincerely thanks thank cheers yours love best respectfully grüße grüßen gruß grüsse grüssen gruss gruesse mfg lg vg hochachtungsvoll danke cordialement bien salutations merci saludos saludo atentamente gracias saluti grazie groet groeten bedankt pozdrawiam poważaniem dziękuję hälsning hälsningar mvh tack atenciosamente abraços abraço obrigado obrigada""".split()
+# The words of the forms above: where none of them stands, the form is not looked for.
+_TITLE_WORDS = frozenset(
+    """mr mrs ms miss mx dr prof professor herr herrn frau monsieur madame mme mlle mademoiselle maître m señor señora señorita sr sra srta signor signora signorina sig dott avv dhr mevr mw
+    meneer mevrouw pan pani pana panią panu fru fröken senhor senhora doutor doutora doña dona docteur doktor""".split()
+)  # fmt: skip
+_NAMED_WORDS = frozenset(
+    """name surname cardholder holder heiße heisse appelle nom llamo nombre chiamo nome intestato intestata naam heet nazywam imię nazwisko heter namn chamo namen namnet
+    vorname nachname familienname kontoinhaber kontoinhaberin prénom apellido apellidos cognome achternaam voornaam efternamn förnamn sobrenome""".split()
+)  # fmt: skip
+_CLOSING_WORDS = frozenset(
+    """regards sincerely thanks thank cheers yours love best wishes respectfully grüße grüßen gruß grüsse grüssen gruss gruesse gruessen mfg lg vg hochachtungsvoll danke cordialement vous salutations merci saludos saludo atentamente gracias
+    saluti grazie groet groeten bedankt pozdrawiam poważaniem dziękuję hälsning hälsningar mvh tack atenciosamente abraços abraço obrigado obrigada""".split()
 )  # fmt: skip
 # Capitalised words that begin a clause or address nobody in particular.
 _STOP = frozenset(
@@ -78,6 +87,13 @@ _WEAK_FAMILY = frozenset(
     bell cook baker carpenter porter hunter fisher gardener gardner mason shepherd bishop pope prince knight duke marshall major parks wells cross chase church cash banks bond gates power powers savage stark noble english french holland wales christian friend person man mann bean rush hood wolf lamb bass bird finch flowers branch berry cherry
     ball hook case day person post sun mar an ma he hu de la van den der con top man gold silver ware barber archer temple holiday crane wall walls weeks months hours marks pounds frost glass steel steele cannon bullock buck buckley hart hare horn land marsh meadows pond pool reed moss heath ford street sales valentine mayo leal costa melo
     reis pinto prado lima roma corona cruz luna sierra mora roca sala villa torres porto leite barros braga groen wit groot boer bos vos smit lang lange klein gross groß schwarz weiß weiss braun kurz jung alt neu sommer winter herbst sonntag freitag montag kaiser könig koenig herzog graf ritter richter bauer stein berg bach wald busch engel teufel vogel fuchs wolf hahn blanc petit grand leroy roy noël rey""".split()
+)  # fmt: skip
+# Makes and firms named after people.
+_MAKES = frozenset(
+    make.strip() for make in """charles schwab|morgan stanley|ralph lauren|calvin klein|tommy hilfiger|michael kors|kate spade|hugo boss|mary kay|jack daniels|jim beam|johnny walker|betty crocker|sara lee|marie claire|victoria secret|
+    christian dior|louis vuitton|vera wang|donna karan|eddie bauer|john deere|harley davidson|edward jones|raymond james|thomas cook|anne klein|liz claiborne|laura ashley|jimmy choo|max mara|ted baker|paul smith|
+    marc jacobs|tory burch|johnson johnson|jackson hewitt|santa claus|rolls royce|james bond|harry potter|martin luther|elizabeth arden|lane bryant|ann taylor|jessica london|peter pan|robin hood|yves saint|pierre cardin|
+    banco santander|san francisco|san diego|santa maria|fort wayne""".split("|")
 )  # fmt: skip
 _SAINTS = frozenset("san santa santo são sao st saint sainte sankt ste".split())
 _TRANSLATED = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "ı": "i", "æ": "ae", "œ": "oe"})
@@ -147,7 +163,10 @@ def _words(text: str, start: int, most: int = 4, capitals: bool = True) -> list[
         plain = raw if initial else raw.rstrip(".")
         word = _Word(match.start(), match.start() + len(plain), plain, fold(plain))
         particle = plain in _PARTICLES and found
-        if not (word.initial or particle or (word.capital if capitals else True)) or word.text.lower() in _STOP - _PARTICLES:
+        if (
+            not (word.initial or particle or (word.capital if capitals else True))
+            or word.text.lower() in _STOP - _PARTICLES
+        ):
             break
         if word.capital and word.text.lower() in _STOP:
             break
@@ -161,14 +180,27 @@ def _words(text: str, start: int, most: int = 4, capitals: bool = True) -> list[
     return found[:most]
 
 
+@cache
+def _given_words() -> frozenset[str]:
+    """Every word of a given name in small letters, with and without its accents."""
+    parts = {part for name in _list("given_names.txt") for part in name.lower().split("-")}
+    return frozenset(parts | {fold(part) for part in parts})
+
+
 def names(text: str, words: set[str]) -> Iterator[Hit]:
     """Names in a text of these lower-case words."""
-    if not _WAKING.isdisjoint(words):
+    known = words & _given_words()
+    if not words.isdisjoint(_TITLE_WORDS):
         yield from _titled(text)
-        yield from _introduced(text)
+    if not words.isdisjoint(_NAMED_WORDS):
+        yield from _named(text)
+    if not words.isdisjoint(_CLOSING_WORDS):
         yield from _signed(text)
-    for match in _PAIR.finditer(text):
-        yield from _paired(text, match.start())
+    if known:
+        if not known <= _WEAK or not words.isdisjoint(_GREETINGS):
+            yield from _hinted(text)
+        for match in _PAIR.finditer(text):
+            yield from _paired(text, match.start())
 
 
 def _hit(words: list[_Word], confidence: float, rule: str) -> Hit:
@@ -190,7 +222,7 @@ def _titled(text: str) -> Iterator[Hit]:
             yield _hit(found, 0.8, "title")
 
 
-def _introduced(text: str) -> Iterator[Hit]:
+def _named(text: str) -> Iterator[Hit]:
     for match in _NAMED.finditer(text):
         found = _words(text, match.end())
         if found and found[0].capital:
@@ -200,15 +232,29 @@ def _introduced(text: str) -> Iterator[Hit]:
         if small and small[0].given and (small[0].folded not in _WEAK or (len(small) > 1 and small[1].family)):
             last = len(small) > 1 and (small[1].family or text[small[1].end :].strip(" .!,") == "")
             yield _hit(small if last else small[:1], 0.8, "introduced")
+
+
+def _hinted(text: str) -> Iterator[Hit]:
     for match in _HINTED.finditer(text):
         found = _words(text, match.end(), 3)
         if found and found[0].capital and found[0].given:
-            known = found[0].folded not in _WEAK or (len(found) > 1 and found[1].family)
+            greeted = fold(match[0].split()[0].strip(",:")) in _GREETINGS and text[found[0].end : found[0].end + 1] in {
+                ",",
+                "!",
+                "\n",
+            }
+            known = found[0].folded not in _WEAK or (len(found) > 1 and found[1].family) or greeted
             if known and not _joined_on(text, found[-1].end):
                 yield _hit(found if len(found) < 3 or found[-1].family else found[:2], 0.84, "addressed")
             continue
         small = _words(text, match.end(), 2, capitals=False)
-        if len(small) == 2 and small[0].given and small[1].family and small[0].folded not in _WEAK and small[1].folded not in _WEAK_FAMILY:
+        if (
+            len(small) == 2
+            and small[0].given
+            and small[1].family
+            and small[0].folded not in _WEAK
+            and small[1].folded not in _WEAK_FAMILY
+        ):
             yield _hit(small, 0.75, "addressed")
 
 
@@ -223,7 +269,11 @@ def _signed(text: str) -> Iterator[Hit]:
         if found and found[0].capital and _END.match(text, found[-1].end):
             alone = len(found) == 1 and not (found[0].given or found[0].family)
             new_line = "\n" in match[0]
-            if (found[0].given and found[0].folded not in _STOP) or (new_line and not alone) or (len(found) > 1 and found[-1].family):
+            if (
+                (found[0].given and found[0].folded not in _STOP)
+                or (new_line and not alone)
+                or (len(found) > 1 and found[-1].family)
+            ):
                 yield _hit(found, 0.85, "signed")
 
 
@@ -234,10 +284,10 @@ def _paired(text: str, start: int) -> Iterator[Hit]:
         if not first.given or not first.capital or (before and before[-1].strip(".").lower() in _SAINTS):
             continue
         last = _last_of(found, at)
-        if last is not None:
+        if last is not None and f"{first.folded} {found[at + 1].folded}" not in _MAKES:
             yield _hit(found[at : last + 1], 0.85, "gazetteer")
             return
-    comma = re.compile(rf"([{_UPPER}][\w'’\-]+), ([{_UPPER}][\w'’\-]+)").match(text, start)
+    comma = _COMMA.match(text, start)
     if comma is not None:
         family, given = (_Word(comma.start(n), comma.end(n), comma[n], fold(comma[n])) for n in (1, 2))
         strong = family.folded not in _WEAK_FAMILY and given.folded not in _WEAK and not family.given
@@ -256,4 +306,8 @@ def _last_of(found: list[_Word], at: int) -> int | None:
     follower = found[at + 1]
     strange = follower.folded not in given_names() and len(follower.text) > 3 and not follower.text.isupper()
     # A well-known given name before a family name that no list has: "Sanne Verwey".
-    return at + 1 if strange and first.folded not in _WEAK and len(first.text) > 3 and len(found) == at + 2 and follower.capital else None
+    return (
+        at + 1
+        if strange and first.folded not in _WEAK and len(first.text) > 3 and len(found) == at + 2 and follower.capital
+        else None
+    )

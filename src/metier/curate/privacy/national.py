@@ -29,6 +29,7 @@ class Rule:
 
     name: str
     type: str
+    digits: int  # that a run must have at least; letters and the next number may stand in between
     pattern: re.Pattern[str]
     valid: Callable[[str], bool]
     bare: Proof
@@ -37,10 +38,10 @@ class Rule:
 
 
 def _rule(
-    name: str, type_: str, body: str, valid: Callable[[str], bool], bare: Proof, grouped: Proof, context: str | None = None
+    name: str, type_: str, digits: int, body: str, valid: Callable[[str], bool], bare: Proof, grouped: Proof, context: str | None = None
 ) -> Rule:  # fmt: skip
     form = re.compile(rf"(?<![\w@#])(?<!\d[.,/\-])(?<![A-Za-z]-){body}(?![\w@])(?![.,\-/]\d)", re.IGNORECASE)
-    return Rule(name, type_, form, valid, bare, grouped, context)
+    return Rule(name, type_, digits, form, valid, bare, grouped, context)
 
 
 def _calendar(year: int, month: int, day: int) -> bool:
@@ -71,7 +72,11 @@ def _steuer_id(text: str) -> bool:
 def _nir(text: str) -> bool:
     body = text[:13].replace("2A", "19").replace("2B", "18")
     month = int(body[3:5])
-    return body.isdigit() and (1 <= month <= 12 or 20 <= month <= 42 or month >= 50) and 97 - int(body) % 97 == int(text[13:])
+    return (
+        body.isdigit()
+        and (1 <= month <= 12 or 20 <= month <= 42 or month >= 50)
+        and 97 - int(body) % 97 == int(text[13:])
+    )
 
 
 _DNI = "TRWAGMYFPDXBNJZSQVHLCKE"
@@ -170,39 +175,40 @@ def _vat_be(text: str) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    _rule("us-ssn", "national_id", r"\d{3}[- ]?\d{2}[- ]?\d{4}", _ssn, "context", "context"),
-    _rule("us-ssn-dashed", "national_id", r"\d{3}-\d{2}-\d{4}", _ssn, "check", "check"),
-    _rule("gb-nino", "national_id", rf"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]{_S}\d\d{_S}\d\d{_S}\d\d{_S}[A-D]", _nino, "check", "check"),
-    _rule("gb-nhs", "national_id", r"\d{3}[- ]?\d{3}[- ]?\d{4}", _nhs, "context", "context"),
-    _rule("de-steuer-id", "national_id", rf"[1-9]\d{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _steuer_id, "context", "check"),
-    _rule("fr-nir", "national_id", rf"[12]{_S}\d\d{_S}\d\d{_S}\d[\dAB]{_S}\d{{3}}{_S}\d{{3}}{_S}\d\d", _nir, "check", "check"),
-    _rule("es-dni", "national_id", r"\d{2}\.?\d{3}\.?\d{3}[- ]?[A-HJ-NP-TV-Z]", _dni, "check", "check"),
-    _rule("es-nie", "national_id", r"[XYZ][- ]?\d\.?\d{3}\.?\d{3}[- ]?[A-HJ-NP-TV-Z]", _nie, "check", "check"),
-    _rule("it-codice-fiscale", "national_id", r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPRST][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z]", _codice_fiscale, "form", "form"),
-    _rule("nl-bsn", "national_id", r"\d{4}[. ]?\d{2}[. ]?\d{3}|\d{3}[. ]\d{3}[. ]\d{3}", _bsn, "context", "context"),
-    _rule("be-national", "national_id", rf"\d\d{_S}[0-5]\d{_S}[0-3]\d{_S}\d{{3}}{_S}\d\d", _belgian, "check", "check"),
-    _rule("pl-pesel", "national_id", r"\d{6} ?\d{5}", _pesel, "check", "check"),
-    _rule("se-personnummer", "national_id", r"(?:19|20)?\d\d[01]\d[0-9]\d[-+ ]\d{4}", _personnummer, "check", "check"),
-    _rule("se-personnummer-bare", "national_id", r"(?:19|20)?\d\d[01]\d[0-9]\d{5}", _personnummer, "context", "context"),
-    _rule("br-cpf", "national_id", r"\d{3}\.?\d{3}\.?\d{3}[-/ ]?\d\d", _cpf, "check", "check"),
-    _rule("in-aadhaar", "national_id", r"[2-9]\d{3}[- ]?\d{4}[- ]?\d{4}", _aadhaar, "context", "check"),
-    _rule("us-routing", "bank_account", r"[0-3]\d{8}", _routing, "context", "context", "routing"),
-    _rule("us-ein", "tax_id", r"\d\d-?\d{7}", lambda text: True, "context", "context"),
-    _rule("gb-vat", "tax_id", rf"GB{_S}\d{{3}}{_S}\d{{4}}{_S}\d\d", _vat_gb, "form", "form"),
-    _rule("de-vat", "tax_id", rf"DE{_S}[1-9]\d\d{_S}\d{{3}}{_S}\d{{3}}", lambda text: iso7064_11_10(text[2:]), "form", "form"),
-    _rule("fr-vat", "tax_id", rf"FR{_S}\d\d{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _vat_fr, "form", "form"),
-    _rule("es-cif", "tax_id", r"[ABCDEFGHJNPQRSUVW][- ]?\d{7}[- ]?[0-9A-J]", _cif, "check", "check"),
-    _rule("it-vat", "tax_id", r"IT[ ]?\d{11}", lambda text: luhn(text[2:]), "form", "form"),
-    _rule("it-vat-bare", "tax_id", r"\d{11}", luhn, "context", "context"),
-    _rule("nl-vat", "tax_id", rf"NL{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}{_S}B{_S}\d\d", _vat_nl, "form", "form"),
-    _rule("pl-nip", "tax_id", r"(?:PL ?)?\d{3}-?\d{3}-?\d\d-?\d\d", _nip, "context", "context"),
-    _rule("pl-vat", "tax_id", r"PL ?\d{10}", _nip, "form", "form"),
-    _rule("se-vat", "tax_id", r"SE ?\d{6}-?\d{4} ?01", lambda text: luhn(text[2:12]), "form", "form"),
-    _rule("se-organisation", "tax_id", r"\d{6}-?\d{4}", luhn, "context", "context"),
-    _rule("be-vat", "tax_id", rf"BE{_S}[01]\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _vat_be, "form", "form"),
-    _rule("br-cnpj", "tax_id", r"\d{2}\.?\d{3}\.?\d{3}/?\d{4}-?\d\d", _cnpj, "check", "form"),
+    _rule("us-ssn", "national_id", 9, r"\d{3}[- ]?\d{2}[- ]?\d{4}", _ssn, "context", "context"),
+    _rule("us-ssn-dashed", "national_id", 9, r"\d{3}-\d{2}-\d{4}", _ssn, "check", "check"),
+    _rule("gb-nino", "national_id", 6, rf"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]{_S}\d\d{_S}\d\d{_S}\d\d{_S}[A-D]", _nino, "check", "check"),
+    _rule("gb-nhs", "national_id", 10, r"\d{3}[- ]?\d{3}[- ]?\d{4}", _nhs, "context", "context"),
+    _rule("de-steuer-id", "national_id", 11, rf"[1-9]\d{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _steuer_id, "context", "check"),
+    _rule("fr-nir", "national_id", 10, rf"[12]{_S}\d\d{_S}\d\d{_S}\d[\dAB]{_S}\d{{3}}{_S}\d{{3}}{_S}\d\d", _nir, "check", "check"),
+    _rule("es-dni", "national_id", 8, r"\d{2}\.?\d{3}\.?\d{3}[- ]?[A-HJ-NP-TV-Z]", _dni, "check", "check"),
+    _rule("es-nie", "national_id", 7, r"[XYZ][- ]?\d\.?\d{3}\.?\d{3}[- ]?[A-HJ-NP-TV-Z]", _nie, "check", "check"),
+    _rule("it-codice-fiscale", "national_id", 0, r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPRST][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z]", _codice_fiscale, "form", "form"),
+    _rule("nl-bsn", "national_id", 9, r"\d{4}[. ]?\d{2}[. ]?\d{3}|\d{3}[. ]\d{3}[. ]\d{3}", _bsn, "context", "context"),
+    _rule("be-national", "national_id", 11, rf"\d\d{_S}[0-5]\d{_S}[0-3]\d{_S}\d{{3}}{_S}\d\d", _belgian, "check", "check"),
+    _rule("pl-pesel", "national_id", 11, r"\d{6} ?\d{5}", _pesel, "check", "check"),
+    _rule("se-personnummer", "national_id", 6, r"(?:19|20)?\d\d[01]\d[0-9]\d[-+ ]\d{4}", _personnummer, "check", "check"),
+    _rule("se-personnummer-bare", "national_id", 10, r"(?:19|20)?\d\d[01]\d[0-9]\d{5}", _personnummer, "context", "context"),
+    _rule("br-cpf", "national_id", 11, r"\d{3}\.?\d{3}\.?\d{3}[-/ ]?\d\d", _cpf, "check", "check"),
+    _rule("in-aadhaar", "national_id", 12, r"[2-9]\d{3}[- ]?\d{4}[- ]?\d{4}", _aadhaar, "context", "check"),
+    _rule("us-routing", "bank_account", 9, r"[0-3]\d{8}", _routing, "context", "context", "routing"),
+    _rule("us-ein", "tax_id", 9, r"\d\d-?\d{7}", lambda text: True, "context", "context"),
+    _rule("gb-vat", "tax_id", 9, rf"GB{_S}\d{{3}}{_S}\d{{4}}{_S}\d\d", _vat_gb, "form", "form"),
+    _rule("de-vat", "tax_id", 9, rf"DE{_S}[1-9]\d\d{_S}\d{{3}}{_S}\d{{3}}", lambda text: iso7064_11_10(text[2:]), "form", "form"),
+    _rule("fr-vat", "tax_id", 11, rf"FR{_S}\d\d{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _vat_fr, "form", "form"),
+    _rule("es-cif", "tax_id", 7, r"[ABCDEFGHJNPQRSUVW][- ]?\d{7}[- ]?[0-9A-J]", _cif, "check", "check"),
+    _rule("it-vat", "tax_id", 11, r"IT[ ]?\d{11}", lambda text: luhn(text[2:]), "form", "form"),
+    _rule("it-vat-bare", "tax_id", 11, r"\d{11}", luhn, "context", "context"),
+    _rule("nl-vat", "tax_id", 9, rf"NL{_S}\d{{3}}{_S}\d{{3}}{_S}\d{{3}}{_S}B{_S}\d\d", _vat_nl, "form", "form"),
+    _rule("pl-nip", "tax_id", 10, r"(?:PL ?)?\d{3}-?\d{3}-?\d\d-?\d\d", _nip, "context", "context"),
+    _rule("pl-vat", "tax_id", 10, r"PL ?\d{10}", _nip, "form", "form"),
+    _rule("se-vat", "tax_id", 10, r"SE ?\d{6}-?\d{4} ?01", lambda text: luhn(text[2:12]), "form", "form"),
+    _rule("se-organisation", "tax_id", 10, r"\d{6}-?\d{4}", luhn, "context", "context"),
+    _rule("be-vat", "tax_id", 10, rf"BE{_S}[01]\d{{3}}{_S}\d{{3}}{_S}\d{{3}}", _vat_be, "form", "form"),
+    _rule("br-cnpj", "tax_id", 14, r"\d{2}\.?\d{3}\.?\d{3}/?\d{4}-?\d\d", _cnpj, "check", "form"),
 )  # fmt: skip
 BY_NAME = {rule.name: rule for rule in RULES}
+_RUN = re.compile(r"\d(?:[ .\-/+\u00a0]?\d)*")
 _NOT_COMPACT = re.compile(r"[\W_]+")
 
 
@@ -213,8 +219,11 @@ def compact(text: str) -> str:
 
 def numbers(text: str, awake: set[str]) -> Iterator[Hit]:
     """Identity, tax and routing numbers in a text of which `awake` contexts may speak."""
+    longest = max((sum(map(str.isdigit, run)) for run in _RUN.findall(text)), default=0)
     for rule in RULES:
         context = rule.context or rule.type
+        if rule.digits > longest:
+            continue
         if rule.bare == rule.grouped == "context" and context not in awake:
             continue
         for match in rule.pattern.finditer(text):

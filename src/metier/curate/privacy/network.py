@@ -10,7 +10,9 @@ from metier.curate.privacy.contexts import pattern, said
 from metier.curate.privacy.hits import Hit
 
 _LOCAL = r"[^\W_](?:[\w.!#$%&'*+/=?^`{|}~\-]{0,62}[\w+\-])?"
-_EMAIL = re.compile(rf"(?<![\w.+\-@])[\w+]?{_LOCAL}@(?:[^\W_](?:[\w\-]{{0,61}}[^\W_])?\.)+([^\W\d_]{{2,24}})(?![\w@])(?!-\w)")
+_EMAIL = re.compile(
+    rf"(?<![\w.+\-@])[\w+]?{_LOCAL}@(?:[^\W_](?:[\w\-]{{0,61}}[^\W_])?\.)+([^\W\d_]{{2,24}})(?![\w@])(?!-\w)"
+)
 _SPELT = re.compile(
     r"(?<![\w.@])[\w.+\-]{2,40}\s?(?:[\[({<]\s?(?:at|@|ät|arroba)\s?[\])}>])\s?[\w\-]+(?:(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?|\.)[\w\-]+)*(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?|\.)[a-z]{2,12}\b"
     r"|(?<![\w.@])[\w.+\-]{2,40} at [\w\-]+ dot [a-z]{2,12}\b",
@@ -19,8 +21,8 @@ _SPELT = re.compile(
 _FILES = frozenset("png jpg jpeg gif svg webp bmp pdf js css ts py json xml html htm txt csv zip exe dll so md".split())
 
 _IPV4 = re.compile(r"(?<![\w.])(?<!\d[,\-])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}(?![\w])(?!\.\d)(?!-[A-Za-z])")  # fmt: skip
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:.]*[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.\d{1,3}){3})?(?:%\w+)?(?![\w:])")  # fmt: skip
-_MAC = re.compile(r"(?<![\w:.\-])(?:[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:\-])(?!\.\w)")  # fmt: skip
+_IPV6 = re.compile(r"(?<![\w.])(?<!::)(?<!\b[0-9A-Fa-f]:)(?<!\b[0-9A-Fa-f]{2}:)(?<!\b[0-9A-Fa-f]{3}:)(?<!\b[0-9A-Fa-f]{4}:)(?=[0-9A-Fa-f:.]*[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.\d{1,3}){3})?(?:%\w+)?(?![\w:])")  # fmt: skip
+_MAC = re.compile(r"(?<![\w.\-])(?<!\b[0-9A-Fa-f]{2}:)(?:[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:\-])(?!\.\w)")  # fmt: skip
 
 _URL = re.compile(r"(?<![\w@])(?:https?|ftp|s3|ssh)://[^\s<>\"'\])}]+|(?<![\w@./])(?:www\.)?[\w\-]+(?:\.[\w\-]+)*\.[a-z]{2,12}/[^\s<>\"'\])}]+|(?<![\w@./])t\.me/[\w]+", re.IGNORECASE)  # fmt: skip
 _USER_INFO = re.compile(r"^\w+://[^/\s@]+@")

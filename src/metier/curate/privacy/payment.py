@@ -10,8 +10,10 @@ from metier.curate.privacy.contexts import said
 from metier.curate.privacy.hits import Hit
 from metier.curate.privacy.national import compact
 
-_CARD = re.compile(r"(?<![\w+@#])(?<!\d[.,\-])\d(?:[ .\-\u00a0\u2013]{0,3}\d){11,18}(?!\d)(?![\-]\d)")
-_GROUPED = re.compile(r"\d{4}(\W{1,3})(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{6}\1\d{4,5})")
+_GROUPED = r"\d{4}(?P<s>[ .\-\u00a0\u2013]{1,3})(?:\d{4}(?P=s)\d{4}(?P=s)\d{4}|\d{6}(?P=s)\d{4,5})(?!\d)"
+_CARD = re.compile(
+    rf"(?<![\w+@#])(?<!\d[.,\-])(?:{_GROUPED}|\d{{12,19}}(?!\d)|\d(?:[ .\-\u00a0\u2013]{{0,3}}\d){{11,18}}(?!\d))(?!-\d)"
+)
 _IBAN = re.compile(r"(?<![\w@])[A-Z]{2}\d{2}(?:[ \-\u00a0]?[A-Z0-9]){11,30}(?![\w@])", re.IGNORECASE)
 
 
@@ -22,7 +24,7 @@ def cards(text: str, awake: set[str]) -> Iterator[Hit]:
         if not checksums.card(digits):
             continue
         words = said(text, match.start(), match.end(), "card", awake)
-        grouped = _GROUPED.fullmatch(match[0]) is not None
+        grouped = match["s"] is not None
         if words > 0 or (words == 0 and (grouped or len(digits) == len(match[0]))):
             yield Hit("card", match.start(), match.end(), 0.99 if words > 0 else 0.93, "card")
 

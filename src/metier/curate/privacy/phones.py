@@ -19,7 +19,9 @@ _ONE, _TWO = frozenset("17"), frozenset(
 )  # fmt: skip
 _THREE = re.compile(r"2[1-689]\d|3[578]\d|42\d|50\d|59\d|6[789]\d|8[058]\d|96\d|97\d|99\d")
 
-_CANDIDATE = re.compile(r"(?<![\w+#$€£])(?<![\d][.,:/\-])(?:\+ ?|\( ?\+?)?\d(?:[ ().\-/\u00a0\u2013]{0,3}\d){6,16}(?!\d)")
+_CANDIDATE = re.compile(
+    r"(?<![\w+#$€£])(?<![\d][.,:/\-])(?:\+ ?|\( ?\+?)?\d(?:[ ().\-/\u00a0\u2013]{0,3}\d){6,16}(?!\d)"
+)
 _DATE = re.compile(r"\(?(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d\d)|\d{4}([./-])\d{1,2}\2\d{1,2})(?!\d)")
 _MONEY = re.compile(r"\s?(?:[€$£%]|EUR\b|USD\b|GBP\b|kr\b|zł\b|,\d\d\b)", re.IGNORECASE)
 
