@@ -40,8 +40,8 @@ class Spool:
     ) -> None:
         self._close()
 
-    def add(self, columns: Sequence[Sequence[Any]]) -> None:
-        """One chunk: for each column its values, Python objects as a database driver gives them."""
+    def add(self, columns: Sequence[Sequence[Any]]) -> int:
+        """One chunk: for each column its values, Python objects as a database driver gives them. Returns its bytes."""
         arrays = [as_array(values) for values in columns]
         batch = pa.RecordBatch.from_arrays(arrays, names=[str(at) for at in range(len(arrays))])
         with files.guard(self._path):
@@ -53,6 +53,7 @@ class Spool:
             self._writer.writer.write_batch(batch)
         self._kinds = [wider(kind, array.type) for kind, array in zip(self._kinds, arrays, strict=True)]
         self.rows += batch.num_rows
+        return int(batch.nbytes)
 
     @property
     def schema(self) -> pa.Schema:
@@ -97,6 +98,8 @@ def as_array(values: Sequence[Any]) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, ValueError):
         return _spelled(values)
     kind = array.type
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return array.cast(pa.timestamp(kind.unit, "UTC"))
     if pa.types.is_decimal(kind):
         return array.cast(pa.float64())
     if isinstance(kind, pa.BaseExtensionType) or pa.types.is_nested(kind) or pa.types.is_time(kind):

@@ -28,13 +28,13 @@ from metier.data.sources.sql_errors import (
     repeated_names,
     which_table,
 )
-from metier.errors import DataError, MetierError
+from metier.errors import DataError
 from metier.plan import DataPlan
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Inspector
 
-_CHUNK = 2**13
+_FIRST, _MOST, _BYTES = 2**8, 2**13, 2**22  # rows fetched at once: at first, at most; and what they may hold
 _PATIENCE = 10  # seconds to wait for a server's first word
 
 # Literals, quoted names and comments, so that a word inside them counts for nothing.
@@ -72,8 +72,10 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
                 raise repeated_names(names, statement)
             check_names(names)
             with Spool(names, work) as spool:
-                for chunk in _chunks(result, place, connection, statement):
-                    spool.add(list(zip(*chunk, strict=True)))
+                wanted = _FIRST
+                while rows := _fetched(result, wanted, place, statement):
+                    held = spool.add(list(zip(*rows, strict=True)))
+                    wanted = max(1, min(_MOST, _BYTES * len(rows) // max(held, 1)))
         if not spool.rows:
             raise DataError(
                 "empty-result",
@@ -93,7 +95,7 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
 def checked_query(text: str) -> str:
     """The query without a closing semicolon; DataError where it is not one query that only reads."""
     query = text.strip().rstrip(";").strip()
-    bare = _QUOTED.sub(" ' ", query)
+    bare = _bare(query)
     if not _ASKS.match(bare):
         raise not_a_query(f"it begins with {(bare.split() or ['nothing'])[0]!r}")
     if ";" in bare:
@@ -104,6 +106,11 @@ def checked_query(text: str) -> str:
     return query
 
 
+def _bare(query: str) -> str:
+    """The query with comments gone and every literal and quoted name a lone quote."""
+    return _QUOTED.sub(lambda match: " " if match[0].startswith(("--", "/*")) else " ' ", query)
+
+
 def _is_query(text: str) -> bool:
     return len(text.split()) > 1 or ";" in text
 
@@ -111,7 +118,7 @@ def _is_query(text: str) -> bool:
 def _statement(connection: Connection, asked: str | None, place: str) -> tuple[str, list[Problem]]:
     """What is sent to the database, and what a person should know of it."""
     if asked is not None and _is_query(asked):
-        problems = [] if re.search(r"\border\s+by\b", _QUOTED.sub(" ", asked), re.IGNORECASE) else [_unordered()]
+        problems = [] if re.search(r"\border\s+by\b", _bare(asked), re.IGNORECASE) else [_unordered()]
         return asked, problems
     import sqlalchemy
 
@@ -227,7 +234,7 @@ def _sqlite(url: URL) -> URL:
 @contextmanager
 def _answered(connection: Connection, statement: str, place: str) -> Iterator[Any]:
     """The result as the database begins to give it, through a cursor on its side where it has one."""
-    asked = connection.execution_options(stream_results=True, yield_per=_CHUNK, no_parameters=True)
+    asked = connection.execution_options(stream_results=True, max_row_buffer=1, no_parameters=True)
     try:
         result = asked.exec_driver_sql(statement)
     except Exception as error:  # noqa: BLE001  every driver has errors of its own
@@ -248,11 +255,9 @@ def _names(connection: Connection) -> list[str]:
         return []
 
 
-def _chunks(result: Any, place: str, connection: Connection, statement: str) -> Iterator[list[Any]]:
+def _fetched(result: Any, wanted: int, place: str, statement: str) -> list[Any]:
     try:
-        yield from result.partitions(_CHUNK)
-    except MetierError:
-        raise
+        return list(result.fetchmany(wanted))
     except Exception as error:  # noqa: BLE001  every driver has errors of its own
         raise refusal(error, place, "read", statement) from None
 
