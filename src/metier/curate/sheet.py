@@ -6,6 +6,7 @@ What only a person can know (source, purpose, lawful basis, ...) stands there wh
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ CONTEXT: Mapping[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -57,6 +59,7 @@ CONTEXT: Mapping[str, Any] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -82,6 +85,7 @@ _SAID = {
     "retention": "How long it is kept",
     "licence": "Licence",
 }
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")  # what ISO 8601 begins with; other spellings stay text
 _TOLD = 12  # sentences of one kind; the curation holds all
 
 
@@ -224,6 +228,8 @@ def _type(column: Column, sheet: Sheet) -> Any:
         return "sc:Boolean"
     if pa.types.is_temporal(kind):
         return "sc:DateTime"
+    if column.content == "time" and column.examples and all(map(_DAY.match, column.examples)):
+        return "sc:Date" if all(len(example) == len("2026-01-31") for example in column.examples) else "sc:DateTime"
     if pa.types.is_integer(kind):
         return "sc:Integer"
     if pa.types.is_floating(kind) or column.content == "number":
@@ -268,7 +274,7 @@ def _responsible(sheet: Sheet) -> dict[str, Any]:
 
 
 def _missing(sheet: Sheet) -> str:
-    gaps = [f"{column.name} ({column.missing:,} rows)" for column in _columns(sheet) if column.missing]
+    gaps = [f"{column.name} ({_counted(column.missing)})" for column in _columns(sheet) if column.missing]
     return f"Empty cells: {', '.join(gaps)}." if gaps else ""
 
 
@@ -286,7 +292,7 @@ def _timeframe(sheet: Sheet) -> list[str]:
 
 def _done(sheet: Sheet) -> str:
     counts = sheet.fates.counts()
-    parts = [f"{counts[fate]:,} rows {words}" for fate, words in _DONE if counts[fate]]
+    parts = [f"{_counted(counts[fate])} {words}" for fate, words in _DONE if counts[fate]]
     deciders = sorted({change.by for change in sheet.fates.done.values() if change.by})
     who = f" Decided by {', '.join(deciders)} where a person looked." if deciders else ""
     return (f"{'; '.join(parts)}; all others as they were." if parts else "Nothing was changed.") + who
@@ -309,7 +315,7 @@ def _noise(rate: Mapping[str, Any] | None) -> str:
 
 def _machine(fates: Fates) -> list[str]:
     rows = sum(1 for change in fates.done.values() if change.action == "relabel" and not change.by)
-    return [f"metier {__version__} relabelled {rows:,} rows from out-of-fold probabilities."] if rows else []
+    return [f"metier {__version__} relabelled {_counted(rows)} from out-of-fold probabilities."] if rows else []
 
 
 def _sentences(sheet: Sheet, *kinds: str) -> list[str]:
@@ -328,14 +334,18 @@ def _personal(sheet: Sheet) -> list[str]:
     hidden = sum(1 for row in {one.row for one in rows} if row in sheet.fates.done)
     told = ", ".join(f"{name.replace('_', ' ')} ({count:,})" for name, count in types.most_common())
     return [
-        f"Found: {told}; in {len({one.row for one in rows}):,} rows, {hidden:,} of them hidden, changed or left out."
+        f"Found: {told}; in {_counted(len({one.row for one in rows}))}, {hidden:,} of them hidden, changed or left out."
     ]
 
 
 def _limits(sheet: Sheet) -> list[str]:
     dropped = {row for row, change in sheet.fates.done.items() if change.action != "keep"}
     open_ = Counter(one.kind for one in sheet.findings if one.row is not None and one.row not in dropped)
-    return [f"{count:,} findings of the kind {kind} are still in it." for kind, count in open_.most_common(_TOLD)]
+    return [f"{_counted(count, 'finding')} of the kind {kind}, still in it." for kind, count in open_.most_common(_TOLD)]
+
+
+def _counted(amount: int, what: str = "row") -> str:
+    return f"{amount:,} {what}{'' if amount == 1 else 's'}"
 
 
 def _joined(value: Any) -> str:
