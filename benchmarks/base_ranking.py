@@ -49,7 +49,7 @@ def truths(ground: Ground, names: list[str]) -> dict[str, np.ndarray]:
     rung = ground.rungs()["frozen"]
     trunks = {name: FormTrunk(find(name), ground.place.cache) for name in names}
     relate(list(trunks.values()))
-    (train, held_out), test = ground.folds[0], ground.test_examples
+    (train, held_out), test = ground.folds(0)[0], ground.test_examples
     assert test is not None
     out = {}
     for name, trunk in sorted(trunks.items(), key=lambda pair: -pair[1].base.layers):

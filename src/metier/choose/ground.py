@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from metier import lifecycle, tasks
 from metier.data.dataset import Dataset
 from metier.data.split import split
@@ -29,11 +31,15 @@ class Ground:
     test_examples: Examples | None
     metric: Metric
 
-    @property
-    def folds(self) -> tuple[tuple[Examples, Examples], ...]:
-        """The ladder's own: one split, or five folds where rows are few."""
+    def folds(self, fewest: int) -> tuple[tuple[Examples, Examples], ...]:
+        """The ladder's split; where it holds out fewer rows than `fewest`, five folds that hold out every row once."""
         parts = split(self.examples, self.plan)
-        return ladder.folds_of(self.examples, parts.train, parts.validation, self.plan.seed)
+        train, held_out = parts.train, parts.validation
+        if len(held_out) < fewest:
+            train, held_out = np.concatenate([train, held_out]), held_out[:0]
+        if self.examples.assigned is not None:
+            train, held_out = parts.train, parts.validation
+        return ladder.folds_of(self.examples, train, held_out, self.plan.seed)
 
     def rungs(self) -> dict[str, Rung]:
         """The kind's ladder by name, cheapest first."""

@@ -1,7 +1,7 @@
 """Rank bases by successive halving (Jamieson & Talwalkar 2016) of short real probes: all start small, few go on.
 
 A probe is the ladder's own frozen rung on some of the training rows, measured on the held-out rows, which are the same
-for every base and every round. A base leaves when it lies in the lower half and is behind the leader beyond chance.
+for every base and every round: those of the split, or where they are few all rows, each held out in turn. A base leaves when it lies in the lower half and is behind the leader beyond chance.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from metier.evaluate.evaluation import nested
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.progress import Progress
 from metier.tasks.contract import Array, Examples, Rung, Work
+from metier.tune.ladder import pays
 
 RUNG = "frozen"
 _MOST_ROWS = 20_000  # a linear head's ranking of bases no longer moves beyond
@@ -30,6 +31,7 @@ _FEWEST_ROWS = 300
 _FEWEST_A_CLASS = 33
 _GROWTH = 3
 _MOST_STARTERS = 16
+_FEWEST_HELD_OUT = 1000  # bases differ by a point or two: fewer rows could not tell them apart
 _ONE_ERROR = 0.6827  # the level whose interval is one standard error to each side
 
 
@@ -84,7 +86,7 @@ def rank(ground: Ground, candidates: Sequence[Candidate], excluded: Sequence[Exc
             found=f"rungs {', '.join(ground.rungs())}",
             fix="metier tune takes such data as it is; metier compare compares its rungs.",
         )
-    folds, started = ground.folds, time.monotonic()
+    folds, started = ground.folds(_FEWEST_HELD_OUT), time.monotonic()
     limit = ground.plan.ladder.time_limit
     racers = [Racer(one, FormTrunk(one.base, ground.place.cache, progress)) for one in candidates]
     relate([racer.trunk for racer in racers])
@@ -203,8 +205,20 @@ def _ranked(
 
 
 def _ties(ground: Ground, truth: Array, leader: Racer, others: Sequence[Racer]) -> list[Racer]:
-    """Bases within one standard error of the leader: among these the quickest and smallest is the better choice."""
-    return [racer for racer in others if _gain(ground, truth, racer, leader, _ONE_ERROR).low <= 0]
+    """Bases within one standard error of the leader that the ladder's stop rule, too, would not step up from.
+
+    Among these the quickest and smallest is the better choice.
+    """
+    plan, target = ground.plan, ground.examples.target
+
+    def worth_more(racer: Racer) -> bool:
+        assert racer.outputs is not None
+        assert leader.outputs is not None
+        sides = (racer.outputs, leader.outputs)
+        return pays(ground.metric, target, truth, *sides, level=plan.ladder.level, seed=plan.seed)[1]
+
+    near = [racer for racer in others if _gain(ground, truth, racer, leader, _ONE_ERROR).low <= 0]
+    return [racer for racer in near if not worth_more(racer)]
 
 
 def _regret(ground: Ground, truth: Array, chosen: Racer, others: Sequence[Racer]) -> dict[str, Any]:

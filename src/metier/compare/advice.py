@@ -108,7 +108,7 @@ def _cost(outcome: Outcome) -> list[str]:
 
 def money(amount: float) -> str:
     """A price in whatever currency it was given in."""
-    return number(amount) if amount >= 0.01 else "less than 0.01"
+    return number(amount) if amount >= 0.01 else "under 0.01"
 
 
 def _scored(outcome: Outcome, one: Standing) -> str:
@@ -116,7 +116,7 @@ def _scored(outcome: Outcome, one: Standing) -> str:
 
 
 def _goal(outcome: Outcome) -> str:
-    return f"a {outcome.field.metric.name} of {number(outcome.goal, unit(outcome))}"
+    return f"{number(outcome.goal, unit(outcome))} ({outcome.field.metric.name})"
 
 
 def _rows(one: Mapping[str, Any]) -> str:
@@ -140,4 +140,4 @@ def energy(watt_hours: float) -> str:
     """An amount of energy for a person."""
     if watt_hours >= 1000:
         return f"{watt_hours / 1000:.2f} kWh"
-    return f"{watt_hours:.2g} Wh" if watt_hours >= 0.01 else "less than 0.01 Wh"
+    return f"{watt_hours:.2g} Wh" if watt_hours >= 0.01 else "under 0.01 Wh"

@@ -15,7 +15,7 @@ Data = Mapping[str, Any]
 _COLORS = ("var(--line-2)", "var(--line-3)", "var(--line-4)", "var(--line-5)", "var(--line-6)")
 # Lines are told apart without colour, too.
 _DASHES: tuple[list[int], ...] = ([8, 4], [2, 3], [10, 3, 2, 3], [5, 2], [1, 4])
-_BESIDE = 196  # pixels on the right, for the names of the lines
+_BESIDE = 208  # pixels on the right, for the names of the lines
 _LINE = 18.0
 
 
@@ -119,7 +119,7 @@ def _names(
     layers = []
     for way, row in zip(ordered, at, strict=True):
         value = last[way["name"]]["value"]
-        text = f"{wrap(way['title'], 22, 1)[0]} {number(value, unit)}"
+        text = f"{wrap(way['title'], 20, 1)[0]} {number(value, unit)}"
         weight = 600 if way["name"] == chosen else 400
         here = [{"x": edge, "y": value, "text": text}]
         style = {"dx": 10, "dy": row - frame.row(value), "fontWeight": weight, "fontSize": 12.5}

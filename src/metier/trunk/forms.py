@@ -93,13 +93,16 @@ def first_layers(model: nn.Module, layers: int) -> nn.Module:
     return model
 
 
-def cached() -> dict[str, str]:
-    """Hub ids of models with weights in the local Hugging Face cache -> the folder of their newest snapshot."""
+def cached(folder: str | Path | None = None) -> dict[str, str]:
+    """Hub ids of models with weights in the local Hugging Face cache -> the folder of their newest snapshot.
+
+    `folder` is the cache, its usual place if left out.
+    """
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(folder).repos
     except (CacheNotFound, ValueError):
         return {}
     found = {}
