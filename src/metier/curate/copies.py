@@ -39,6 +39,9 @@ class Sketch(Protocol):
     def compare(self, pairs: Array) -> tuple[Array, Array]:
         """Likeness (m,) in 0..1, 0 where a pair is no copy; and (m,) whether it is one beyond doubt."""
 
+    def may_mean_the_same(self, pairs: Array) -> Array:
+        """(m,) whether nothing plain, such as a number, speaks against a pair's meaning the same."""
+
     def quality(self, positions: Array) -> Array:
         """(m,) how good a one of its kind each is, greater is better."""
 

@@ -108,6 +108,10 @@ class RowSketch:
         copy = (differing <= 1) & (bits >= self._needed)
         return np.where(copy, np.maximum(share, 0.01), 0.0), copy & (differing == 0)
 
+    def may_mean_the_same(self, pairs: Array) -> Array:
+        """(m,) never: a row says no more than its columns."""
+        return np.zeros(len(pairs), bool)
+
     def quality(self, positions: Array) -> Array:
         """(m,) how complete each row is: less for missing cells."""
         return -np.sum([column.levels[positions] < 0 for column in self._columns], axis=0, dtype=float)

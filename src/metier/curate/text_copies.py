@@ -33,6 +33,7 @@ _MANY_WORDS = 32  # from here on a copy with a few exchanged words is one all th
 _SOME_WORDS = 6  # in so many a single letter does not make another text
 _UNSPACED = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])")
 _DIGITS = re.compile("[\\d\u2212]")
+_NUMBER = re.compile("\u2212?\\d+")
 # In the order applied: a minus is kept from the dashes, symbols stand alone, marks that only separate go.
 _FORM = (
     (r"(^|\s)[-\x{2212}](\d)", "\\1\u2212\\2"),
@@ -113,6 +114,16 @@ class TextSketch:
             if not copy:
                 likeness[at] = 0.0
         return likeness, sure
+
+    def may_mean_the_same(self, pairs: Array) -> Array:
+        """(m,) whether two texts speak of the same numbers."""
+        used, place = np.unique(pairs, return_inverse=True)
+        numbers = [
+            tuple(sorted(_NUMBER.findall(text[:_LONGEST])))
+            for text in self._normal.take(pa.array(used)).to_pylist()
+        ]
+        sides = place.reshape(pairs.shape).tolist()
+        return np.fromiter((numbers[one] == numbers[other] for one, other in sides), bool, len(sides))
 
     def quality(self, positions: Array) -> Array:
         """(m,) how clean each text is: less for words no other text uses; of equals the longer one."""
