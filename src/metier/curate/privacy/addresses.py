@@ -22,7 +22,7 @@ _ENGLISH = re.compile(
 _ENGLISH_SMALL = re.compile(
     r"(?<![\w.,/\-])\d{1,5}[a-z]?\s(?:[a-z]+\s){1,2}(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|drive|close|crescent)\b(?:,\s[a-z]+){0,2}",
 )
-_PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Postbus|Boîte postale|Apartado(?: de correos)?|Caixa Postal|Casella postale|Skr\.? poczt\.?)\s\d{1,7}\b", re.IGNORECASE)  # fmt: skip
+_PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Postbus|Boîte postale|Apartado(?: de correos)?|Caixa Postal|Casella postale|Skr\.? poczt\.?)\s?\d{1,7}\b(?:,?\s[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b)?", re.IGNORECASE)  # fmt: skip
 
 _GERMANIC = re.compile(
     rf"(?<![\w\-])(?:{_CAP}[ \-]){{0,3}}?{_CAP}?(?:(?<=\w)|(?<=[ \-]))(?:stra(?:ß|ss)e|str\.|weg|allee|gasse|platz|damm|ufer|chaussee|Stra(?:ß|ss)e|Str\.|Weg|Allee|Platz"

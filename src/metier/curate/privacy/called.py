@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from metier.curate.privacy.contexts import pattern
+from metier.curate.privacy.contexts import NEGATIVE, pattern
 from metier.curate.privacy.hits import Hit
 
 _REACH = 48  # characters from the words to the value
@@ -17,6 +17,7 @@ _WRITTEN = re.compile(
 )
 _SMALL = re.compile(r"(?<![\w@.,/\-])(?=[a-z\-]*\d)[a-z0-9]+(?:-[a-z0-9]+)*(?![\w@])(?![.,]\d)")
 _DATE_LIKE = re.compile(r"\d{1,2}([./\-])\d{1,2}\1\d{2,4}|\d{4}([./\-])\d{1,2}\2\d{1,2}")
+_CURRENCY, _CENTS = frozenset("$€£₹¥"), re.compile(r"\d+\.\d\d")
 _MONEY = re.compile(r"\s?(?:[€$£%]|EUR\b|USD\b|GBP\b|kr\b|zł\b)")
 
 # Twelve months a line, as they stand in dates.
@@ -69,7 +70,7 @@ def _medical(word: str) -> bool:
 
 def _account(word: str) -> bool:
     digits, letters = _shape(word)
-    return 5 <= digits <= 26 and letters <= 3
+    return 6 <= digits <= 26 and letters <= 2
 
 
 def _tax(word: str) -> bool:
@@ -110,7 +111,7 @@ def _nearest(text: str, start: int, end: int, type_: str, fits: Callable[[str], 
             if match.start() > reach:
                 break
             size = _fitting(text, match, fits)
-            if size and not pattern("negative").search(text, end, match.start()):
+            if size and not pattern(NEGATIVE).search(text, end, match.start()):
                 yield Hit(type_, match.start(), match.start() + size, 0.89 - 0.002 * (match.start() - end), "called")
                 return
     for match in _WRITTEN.finditer(text, max(0, start - _BACK - 30), start):
@@ -128,7 +129,12 @@ def _nearest(text: str, start: int, end: int, type_: str, fits: Callable[[str], 
 def _fitting(text: str, match: re.Match[str], fits: Callable[[str], bool]) -> int:
     """How much of what was matched fits the form, whole groups only; 0 where it is a date or money."""
     word = match[0]
-    if _DATE_LIKE.fullmatch(word) or _MONEY.match(text, match.end()):
+    money = (
+        text[match.start() - 1 : match.start()] in _CURRENCY
+        or _CENTS.fullmatch(word)
+        or _MONEY.match(text, match.end())
+    )
+    if money or _DATE_LIKE.fullmatch(word):
         return 0
     while word and not fits(word):
         word = word.rpartition(" ")[0]

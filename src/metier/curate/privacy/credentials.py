@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from metier.curate.privacy.contexts import pattern
+from metier.curate.privacy.contexts import NEGATIVE, pattern
 from metier.curate.privacy.hits import Hit
 
 # literal that wakes it -> (rule, form)
@@ -74,7 +74,7 @@ def _called(text: str) -> Iterator[Hit]:
             continue
         word = match[0]
         mixed = any(map(str.isdigit, word)) and any(map(str.isalpha, word))
-        spoken = pattern("negative").search(text, context.end(), match.start())
+        spoken = pattern(NEGATIVE).search(text, context.end(), match.start())
         if mixed and spoken is None and entropy(word) >= 3.2 and word.count("-") + word.count("/") < 4:
             yield Hit("secret", match.start(), match.end(), 0.85, "random")
 

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Literal
 
 from metier.curate.privacy.checksums import iso7064_11_10, iso7064_97, luhn, verhoeff, weighted
-from metier.curate.privacy.contexts import said
+from metier.curate.privacy.contexts import ANOTHERS, MINE, NOTHING, said
 from metier.curate.privacy.hits import Hit
 
 Proof = Literal["form", "check", "context"]
@@ -185,11 +185,11 @@ RULES: tuple[Rule, ...] = (
     _rule("es-nie", "national_id", 7, r"[XYZ][- ]?\d\.?\d{3}\.?\d{3}[- ]?[A-HJ-NP-TV-Z]", _nie, "check", "check"),
     _rule("it-codice-fiscale", "national_id", 0, r"[A-Z]{3} ?[A-Z]{3} ?[\dLMNP-V]{2}[A-EHLMPRST][\dLMNP-V]{2} ?[A-Z][\dLMNP-V]{3}[A-Z]", _codice_fiscale, "form", "form"),
     _rule("nl-bsn", "national_id", 9, r"\d{4}[. ]?\d{2}[. ]?\d{3}|\d{3}[. ]\d{3}[. ]\d{3}", _bsn, "context", "context"),
-    _rule("be-national", "national_id", 11, rf"\d\d{_S}[0-5]\d{_S}[0-3]\d{_S}\d{{3}}{_S}\d\d", _belgian, "check", "check"),
-    _rule("pl-pesel", "national_id", 11, r"\d{6} ?\d{5}", _pesel, "check", "check"),
+    _rule("be-national", "national_id", 11, rf"\d\d{_S}[0-5]\d{_S}[0-3]\d{_S}\d{{3}}{_S}\d\d", _belgian, "context", "check"),
+    _rule("pl-pesel", "national_id", 11, r"\d{6} ?\d{5}", _pesel, "context", "check"),
     _rule("se-personnummer", "national_id", 6, r"(?:19|20)?\d\d[01]\d[0-9]\d[-+ ]\d{4}", _personnummer, "check", "check"),
     _rule("se-personnummer-bare", "national_id", 10, r"(?:19|20)?\d\d[01]\d[0-9]\d{5}", _personnummer, "context", "context"),
-    _rule("br-cpf", "national_id", 11, r"\d{3}\.?\d{3}\.?\d{3}[-/ ]?\d\d", _cpf, "check", "check"),
+    _rule("br-cpf", "national_id", 11, r"\d{3}\.?\d{3}\.?\d{3}[-/ ]?\d\d", _cpf, "context", "check"),
     _rule("in-aadhaar", "national_id", 12, r"[2-9]\d{3}[- ]?\d{4}[- ]?\d{4}", _aadhaar, "context", "check"),
     _rule("us-routing", "bank_account", 9, r"[0-3]\d{8}", _routing, "context", "context", "routing"),
     _rule("us-ein", "tax_id", 9, r"\d\d-?\d{7}", lambda text: True, "context", "context"),
@@ -230,9 +230,10 @@ def numbers(text: str, awake: set[str]) -> Iterator[Hit]:
             plain = compact(match[0])
             if not rule.valid(plain):
                 continue
-            proof = rule.bare if len(plain) == len(match[0]) else rule.grouped
+            grouped = len(plain) != len(match[0])
+            proof = rule.grouped if grouped else rule.bare
             words = said(text, match.start(), match.end(), context, awake)
-            if words > 0:
+            if words == MINE:
                 yield Hit(rule.type, match.start(), match.end(), 0.98, rule.name)
-            elif proof == "form" or (proof == "check" and words == 0):
+            elif proof == "form" or (proof == "check" and words in ({NOTHING, ANOTHERS} if grouped else {NOTHING})):
                 yield Hit(rule.type, match.start(), match.end(), 0.9 if proof == "form" else 0.86, rule.name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv6Address
 
-from metier.curate.privacy.contexts import pattern, said
+from metier.curate.privacy.contexts import MINE, NEGATIVE, NOBODYS, pattern, said
 from metier.curate.privacy.hits import Hit
 
 _LOCAL = r"[^\W_](?:[\w.!#$%&'*+/=?^`{|}~\-]{0,62}[\w+\-])?"
@@ -75,8 +75,8 @@ def ip_addresses(text: str, awake: set[str]) -> Iterator[Hit]:
         for match in _IPV4.finditer(text):
             parts = [int(part) for part in match[0].split(".")]
             words = said(text, match.start(), match.end(), "ip", awake)
-            nobody = parts[0] in {0, 127, 255} or (words <= 0 and max(parts) < 10)
-            if words >= 0 and not nobody:
+            nobody = parts[0] in {0, 127, 255} or (words != MINE and max(parts) < 10)
+            if words != NOBODYS and not nobody:
                 yield Hit("ip", match.start(), match.end(), 0.95, "ipv4")
     if text.count(":") >= 2:
         for match in _IPV6.finditer(text):
@@ -96,7 +96,7 @@ def mac_addresses(text: str, awake: set[str]) -> Iterator[Hit]:
         return
     for match in _MAC.finditer(text):
         letters = any(map(str.isalpha, match[0]))
-        if letters or ":" in match[0] or said(text, match.start(), match.end(), "mac", awake) > 0:
+        if letters or ":" in match[0] or said(text, match.start(), match.end(), "mac", awake) == MINE:
             yield Hit("mac", match.start(), match.end(), 0.96, "mac")
 
 
@@ -124,9 +124,9 @@ def usernames(text: str) -> Iterator[Hit]:
         explicit = match is not None and any(sign in text[context.end() : match.start(1)] for sign in ":=\"'«„")
         if match is None or not (any(sign in "0123456789_" for sign in word) or ("." in word and explicit)):
             match = _USER_LATER.search(text, context.end())
-            if match is None or match.start() > context.end() + 32:
+            if match is None or match.start() > context.end() + 32 or match[0].lstrip("@").lower() in _NOT_HANDLES:
                 continue
-            if pattern("negative").search(text, context.end(), match.start()):
+            if pattern(NEGATIVE).search(text, context.end(), match.start()):
                 continue
             yield Hit("username", match.start(), match.end(), 0.8, "called")
         else:
@@ -140,7 +140,7 @@ def coordinates(text: str, awake: set[str]) -> Iterator[Hit]:
             decimals = min(len(part.partition(".")[2]) for part in match.groups())
             within = abs(float(match[1])) <= 90 and abs(float(match[2])) <= 180
             fine = decimals >= 4 or "°" in match[0] or "coordinates" in awake
-            if within and fine and said(text, match.start(), match.end(), "coordinates", awake) >= 0:
+            if within and fine and said(text, match.start(), match.end(), "coordinates", awake) != NOBODYS:
                 yield Hit("coordinates", match.start(), match.end(), 0.97 if decimals >= 4 else 0.8, "decimal")
         if "at" in text.lower():
             for match in _LABELLED.finditer(text):

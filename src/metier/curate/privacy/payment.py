@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from metier.curate.privacy import checksums
-from metier.curate.privacy.contexts import said
+from metier.curate.privacy.contexts import MINE, NOBODYS, NOTHING, said
 from metier.curate.privacy.hits import Hit
 from metier.curate.privacy.national import compact
 
@@ -25,8 +25,9 @@ def cards(text: str, awake: set[str]) -> Iterator[Hit]:
             continue
         words = said(text, match.start(), match.end(), "card", awake)
         grouped = match["s"] is not None
-        if words > 0 or (words == 0 and (grouped or len(digits) == len(match[0]))):
-            yield Hit("card", match.start(), match.end(), 0.99 if words > 0 else 0.93, "card")
+        bare = words == NOTHING and len(digits) == len(match[0])
+        if words == MINE or bare or (grouped and words != NOBODYS):
+            yield Hit("card", match.start(), match.end(), 0.99 if words == MINE else 0.93, "card")
 
 
 def ibans(text: str) -> Iterator[Hit]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from metier.curate.privacy.contexts import said
+from metier.curate.privacy.contexts import MINE, NOBODYS, said
 from metier.curate.privacy.hits import Hit
 
 # ITU-T E.164 calling codes.
@@ -43,27 +43,29 @@ def _called(digits: str) -> bool:
     return known and (len(digits) == 11 if digits[0] in _ONE else 8 <= len(digits) <= 15)
 
 
-def _confidence(raw: str, words: int) -> float:
+def _confidence(raw: str, words: str) -> float:
     digits = re.sub(r"\D", "", raw)
     if raw.lstrip("( ").startswith("+"):
         return 0.95 if _called(digits.replace("0", "", 1) if "(0)" in raw else digits) else 0.0
-    if words < 0 or _DATE.match(raw):
+    if words == NOBODYS or _DATE.match(raw):
         return 0.0
     grouped = len(digits) < len(raw)
     if digits.startswith("00"):
         fine = _called(digits[2:].replace("0", "", 1) if "(0)" in raw else digits[2:]) and len(digits) >= 11
-        return 0.9 if fine and (grouped or words > 0) else 0.0
+        return 0.9 if fine and (grouped or words == MINE) else 0.0
     if grouped and _SHAPES.fullmatch(raw) and 9 <= len(digits) <= 13:
-        return 0.95 if words > 0 else 0.8
-    return 0.82 if words > 0 and 7 <= len(digits) <= 14 else 0.0
+        return 0.95 if words == MINE else 0.8
+    return 0.82 if words == MINE and 7 <= len(digits) <= 14 else 0.0
 
 
 def phones(text: str, awake: set[str]) -> Iterator[Hit]:
     """Telephone numbers in a text with at least seven digits."""
     for match in _CANDIDATE.finditer(text):
         raw, start = match[0], match.start()
-        if raw.startswith("(") and ")" not in raw:
+        if raw.startswith("(") and raw.count("(") > raw.count(")"):
             raw, start = raw[1:], start + 1
+        if raw.count("(") > raw.count(")"):
+            raw = raw[: raw.rindex("(")].rstrip()
         if _MONEY.match(text, match.end()):
             continue
         words = said(text, start, match.end(), "phone", awake)

@@ -14,8 +14,9 @@ from itertools import count
 
 from metier.curate.privacy import checksums
 from metier.curate.privacy.called import CALENDARS
-from metier.curate.privacy.names import family_names, fold, given_names
+from metier.curate.privacy.gazetteer import family_names, fold, given_names
 from metier.curate.privacy.national import BY_NAME, Rule, compact
+from metier.curate.privacy.tables import words
 
 _TRIES = 20_000
 
@@ -152,7 +153,7 @@ def _name(value: str, key: bytes) -> str:
 
 
 def _name_word(word: str, key: bytes) -> str:
-    if len(word) <= 3 and word.islower() and word in {"de", "da", "do", "das", "dos", "del", "di", "la", "van", "der", "den", "ter", "von", "zu", "af", "av", "el", "al", "y", "e"}:  # fmt: skip
+    if len(word) <= 3 and word.islower() and word in _PARTICLES:  # fmt: skip
         return word
     folded = fold(word)
     draws = _Draws(key, "name", folded)
@@ -166,11 +167,7 @@ def _name_word(word: str, key: bytes) -> str:
 
 
 _STREET_ENDS = re.compile(r"(?:stra(?:ß|ss)e|str\.?|weg|allee|gasse|platz|damm|ufer|straat|laan|plein|gracht|kade|dijk|dreef|singel|steeg|gatan|vägen|gränd|stigen|torget|backen)$", re.IGNORECASE)  # fmt: skip
-_STREET_WORDS = frozenset(
-    """street st road rd avenue ave av boulevard blvd lane ln drive dr court ct place pl square terrace way close crescent gardens grove hill mews park parkway highway circle trail row walk rise green view
-    flat apt apartment unit suite floor box rue chemin allée impasse quai route cours passage villa bis ter calle avenida avda plaza paseo camino carretera rua travessa alameda praça largo estrada apto cep
-    via viale corso piazza piazzale vicolo strada int ul al os pl aleja osiedle plac lok nº po the of de la le du des del della dei di da do das dos und am an""".split()
-)  # fmt: skip
+_PARTICLES, _STREET_WORDS = words("particles"), words("street words")
 
 
 def _address(value: str, key: bytes) -> str:

@@ -19,15 +19,14 @@ from metier.curate.privacy.detect import detect
 from metier.curate.privacy.hits import TYPES, Hit, settle
 from metier.curate.privacy.keys import pseudonym_key
 from metier.curate.privacy.models import Finder, finder
+from metier.curate.privacy.tables import words
 from metier.data.dataset import Column
 from metier.workspace import Workspace
 
 _PIECE = 4096
 # A column whose name may be read as the words beside each of its values holds short values.
 _SHORT = 80
-_GENERIC = frozenset(
-    "text message body content comment comments review description narrative sms call note notes utterance question answer sentence input output prompt response title subject column unnamed".split()
-)
+_GENERIC = words("generic columns")
 # A column is of a type when so much of it is; then the rest of it is as well.
 _OF_A_TYPE, _WHOLE = 0.5, 0.8
 
@@ -136,11 +135,11 @@ def _column(side: Side, column: Column, rules: _Rules, material: Material) -> _T
 
 def _spoken(side: Side, column: Column) -> str:
     """The column's name as words before each value, where its values are too short to speak for themselves."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[_\W]+", " ", column.name).strip()
-    if not words or set(words.lower().split()) & _GENERIC or column.name == side.dataset.schema.target:
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])|[_\W]+", " ", column.name).strip()
+    if not title or set(title.lower().split()) & _GENERIC or column.name == side.dataset.schema.target:
         return ""
     head = [value for value in side.dataset.table.column(column.name).slice(0, 1000).to_pylist() if value]
-    return f"{words}: " if head and sum(map(len, head)) / len(head) <= _SHORT else ""
+    return f"{title}: " if head and sum(map(len, head)) / len(head) <= _SHORT else ""
 
 
 def _hits(values: list[str | None], spoken: str, rules: _Rules) -> list[list[Hit]]:
