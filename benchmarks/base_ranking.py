@@ -45,7 +45,7 @@ def some(files: datasets.Files, train: int, test: int, place: Path) -> tuple[Pat
 
 
 def truths(ground: Ground, names: list[str]) -> dict[str, np.ndarray]:
-    """Base -> the frozen rung's outputs on the test rows, fitted to all rows at the settings chosen on held-out ones."""
+    """Base -> the frozen rung's outputs on the test rows, fitted to all rows at settings chosen on held-out ones."""
     rung = ground.rungs()["frozen"]
     trunks = {name: FormTrunk(find(name), ground.place.cache) for name in names}
     relate(list(trunks.values()))

@@ -68,7 +68,12 @@ def test_a_folder_of_that_very_name_is_that_folder(tiny_base: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("card", "named"),
-    [("language: en", ("en",)), ("language:\n- de\n- en", ("de", "en")), ("license: mit", ()), ("language: [fr, it]", ("fr", "it"))],
+    [
+        ("language: en", ("en",)),
+        ("language:\n- de\n- en", ("de", "en")),
+        ("license: mit", ()),
+        ("language: [fr, it]", ("fr", "it")),
+    ],
 )
 def test_languages_are_those_that_the_card_names(tiny_base: Path, tmp_path: Path, card: str, named: tuple) -> None:
     folder = Path(shutil.copytree(tiny_base, tmp_path / "copy"))

@@ -101,7 +101,9 @@ def test_a_table_without_its_tokenizer_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("rung", ["frozen", "adapter"])
 def test_it_can_be_tuned(folder: Path, ticket_file: Path, tmp_path: Path, rung: str) -> None:
-    tuned = metier.tune(ticket_file, target="intent", base=str(folder), rung=rung, epochs=2, workspace=tmp_path / "home")
+    tuned = metier.tune(
+        ticket_file, target="intent", base=str(folder), rung=rung, epochs=2, workspace=tmp_path / "home"
+    )
     assert tuned.figures["chosen"] == rung
     assert tuned.figures["validation"]["accuracy"]["value"] > 0.9
     again = metier.Expert.load(tuned.expert).predict(["my visa card does not work 7", "the password is wrong again 1"])

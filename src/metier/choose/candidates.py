@@ -78,7 +78,7 @@ def candidates(plan: Plan, texts: Sequence[str]) -> tuple[list[Candidate], list[
 
 
 def measured_latency(base: bases.Base, texts: Sequence[str]) -> float:
-    """Milliseconds to read one text on this machine, the median of fifteen. Raises BaseError where it cannot be read."""
+    """Milliseconds to read one text on this machine, the median of fifteen. Raises BaseError for no reader."""
     trunk, spent = Trunk(base), []
     try:
         trunk.features(list(texts[:1]))

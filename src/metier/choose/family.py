@@ -110,9 +110,7 @@ def _layers(deepest: FormTrunk, ids: np.ndarray, mask: np.ndarray, trunks: Seque
     model = deepest.model
     with torch.inference_mode():
         asked = None if mask.all() else torch.from_numpy(mask)
-        states = model(
-            input_ids=torch.from_numpy(ids), attention_mask=asked, output_hidden_states=True
-        ).hidden_states
+        states = model(input_ids=torch.from_numpy(ids), attention_mask=asked, output_hidden_states=True).hidden_states
         lengths = torch.from_numpy(mask)
         return [
             pooled(states[0], states[trunk.base.layers], lengths, trunk.base.pooling).to(torch.float16).numpy()

@@ -1,7 +1,8 @@
 """Rank bases by successive halving (Jamieson & Talwalkar 2016) of short real probes: all start small, few go on.
 
 A probe is the ladder's own frozen rung on some of the training rows, measured on the held-out rows, which are the same
-for every base and every round: those of the split, or where they are few all rows, each held out in turn. A base leaves when it lies in the lower half and is behind the leader beyond chance.
+for every base and every round: those of the split, or where they are few all rows, each held out in turn. A base leaves
+when it lies in the lower half and is behind the leader beyond chance.
 """
 
 from __future__ import annotations
@@ -264,7 +265,8 @@ def _reason(ground: Ground, truth: Array, racer: Racer, chosen: Racer, leader: R
         gain = _gain(ground, truth, racer, leader, ground.plan.ladder.level)
         return (
             f"as good as {leader.name} within one standard error ({_told(ground, gain)} behind), "
-            f"and quicker: {racer.candidate.latency_ms:.1f} ms a text where that one takes {leader.candidate.latency_ms:.1f}"
+            f"and cheaper: {racer.candidate.latency_ms:.1f} ms a text, {racer.candidate.base.bytes >> 20} MiB, where "
+            f"that one takes {leader.candidate.latency_ms:.1f} ms, {leader.candidate.base.bytes >> 20} MiB"
         )
     gain = _gain(ground, truth, racer, chosen, ground.plan.ladder.level)
     if gain.low > 0:

@@ -1,4 +1,4 @@
-"""Tune, take as is, or train from scratch? Every way measured over growing numbers of labels, and what more would buy."""
+"""Tune, take as is, or train from scratch? Every way over growing numbers of labels, and what more would buy."""
 
 from metier.rooms import verb
 

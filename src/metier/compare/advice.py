@@ -37,7 +37,10 @@ def sentences(outcome: Outcome) -> list[str]:
     said = [_chosen(outcome), *_others(outcome), *_labels(outcome), *_future(outcome), *_cost(outcome)]
     if outcome.skipped:
         fits = sum(one.repeats for one in outcome.skipped)
-        said.append(f"{plural(fits, 'fit')} {'was' if fits == 1 else 'were'} not run for want of time or rows; a longer --time-limit runs more.")
+        said.append(
+            f"{plural(fits, 'fit')} {'was' if fits == 1 else 'were'} not run for want of time or rows; "
+            "a longer --time-limit runs more."
+        )
     return said
 
 
@@ -45,7 +48,11 @@ def _chosen(outcome: Outcome) -> str:
     one = outcome.standing(outcome.recommended)
     assert one is not None
     best = outcome.standings[0]
-    told = f"With {count(one.rows)} labels “{one.way.title}” reaches {_scored(outcome, one)} on {count(len(outcome.field.held_out))} rows it never saw."
+    unseen = count(len(outcome.field.held_out))
+    told = (
+        f"With {count(one.rows)} labels “{one.way.title}” reaches {_scored(outcome, one)} "
+        f"on {unseen} rows it never saw."
+    )
     if one.gain is not None:
         told += f" “{best.way.title}” is {_apart(outcome, one)} ahead, which may be chance."
     return told
@@ -58,7 +65,9 @@ def _others(outcome: Outcome) -> list[str]:
             continue
         sure = "beyond chance" if one.gain.proven else "within chance"
         rows = "" if one.rows == outcome.standings[0].rows else f" with {count(one.rows)} labels"
-        said.append(f"“{one.way.title}”{rows} reaches {_scored(outcome, one)}, {_apart(outcome, one)} behind the best, {sure}.")
+        said.append(
+            f"“{one.way.title}”{rows} reaches {_scored(outcome, one)}, {_apart(outcome, one)} behind the best, {sure}."
+        )
     return said
 
 
@@ -89,7 +98,8 @@ def _future(outcome: Outcome) -> list[str]:
     past = found["hindcast"]
     if past is not None:
         told += (
-            f" Made without the largest size, the same forecast said {figure(past['value'], past['low'], past['high'], shown)} "
+            " Made without the largest size, the same forecast said "
+            f"{figure(past['value'], past['low'], past['high'], shown)} "
             f"for {count(past['rows'])} labels; measured were {number(past['measured'], shown)}."
         )
     return [told]
@@ -102,7 +112,11 @@ def _cost(outcome: Outcome) -> list[str]:
     said = f"One fit takes {duration(one.seconds)} and {energy(one.watt_hours)} here ({kind})."
     if one.seconds_per_prediction is not None:
         said += f" A million answers take {duration(one.seconds_per_prediction * 1e6)} on this machine"
-        said += f" and cost {money(one.cost_per_million)}." if one.cost_per_million is not None else "; --price-per-hour says what that costs."
+        said += (
+            f" and cost {money(one.cost_per_million)}."
+            if one.cost_per_million is not None
+            else "; --price-per-hour says what that costs."
+        )
     return [said]
 
 
@@ -131,7 +145,9 @@ def _apart(outcome: Outcome, one: Standing) -> str:
 
 def _points(gain: Mapping[str, Any], shown: str, *, sign: bool = True) -> str:
     scale, name = (100, " points") if shown == "%" else (1, "")
-    value, low, high = (scale * float(gain[key] if gain[key] is not None else "nan") for key in ("value", "low", "high"))
+    value, low, high = (
+        scale * float(gain[key] if gain[key] is not None else "nan") for key in ("value", "low", "high")
+    )
     form = "+.1f" if sign and scale == 100 else ".1f" if scale == 100 else "+.3g" if sign else ".3g"
     return f"{value:{form}}{name} ({low:{form}} to {high:{form}})".replace("-", "\u2212")
 

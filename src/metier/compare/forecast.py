@@ -232,7 +232,7 @@ def _interval(draws: Array, level: float) -> Interval:
 
 
 def best_score(values: Sequence[float], greater_is_better: bool) -> float | None:
-    """The score that nothing can pass: 1 where all lie in 0..1 and more is better, 0 where less is better and none below."""
+    """The score nothing can pass: 1 where all lie in 0..1 and more is better, 0 where less is and none lies below."""
     if greater_is_better:
         return 1.0 if values and all(0 <= value <= 1 for value in values) else None
     return 0.0 if values and all(value >= 0 for value in values) else None

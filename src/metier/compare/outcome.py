@@ -154,7 +154,9 @@ def _standings(
             Standing(
                 way=way,
                 rows=point["rows"],
-                interval=Interval(*(float(point[key] if point[key] is not None else "nan") for key in ("value", "low", "high"))),
+                interval=Interval(
+                    *(float(point[key] if point[key] is not None else "nan") for key in ("value", "low", "high"))
+                ),
                 seconds=point["seconds"],
                 watt_hours=point["watt_hours"],
                 seconds_per_prediction=timed[0] if timed else None,

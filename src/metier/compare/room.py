@@ -1,4 +1,4 @@
-"""`metier compare`: lay the ground, fit every way over growing numbers of labels, and say what it comes to on one page."""
+"""`metier compare`: lay the ground, fit every way over growing numbers of labels, and say what it comes to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways that are held against each other: the kind's own rungs, and its dearest one on a base without any training."""
+"""The ways that are held against each other: the kind's own rungs, and its dearest one on an untrained base."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of a comparison: score against number of labels, a line and a band to each way, and where it goes next."""
+"""The picture of a comparison: score against number of labels, a line and a band to each way, and what comes next."""
 
 from __future__ import annotations
 

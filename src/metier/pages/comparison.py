@@ -97,7 +97,9 @@ def _not_run(outcome: Outcome) -> list[Section]:
         }
         for one in outcome.skipped
     ]
-    rows += [{"severity": "note", "detail": f"{one.way}: {one.reason}.", "rows": 0, "fix": ""} for one in outcome.left_out]
+    rows += [
+        {"severity": "note", "detail": f"{one.way}: {one.reason}.", "rows": 0, "fix": ""} for one in outcome.left_out
+    ]
     return [Section("problems", "What was not run", {"rows": rows})] if rows else []
 
 

@@ -289,7 +289,7 @@ def _parameters(path: Path) -> int:
 
 
 def header(path: Path) -> dict[str, dict[str, Any]]:
-    """Tensor name -> shape, dtype and place, as a safetensors file states them; they must agree with the file's size."""
+    """Tensor name -> shape, dtype and place, as a safetensors file states them; its size must agree."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         try:

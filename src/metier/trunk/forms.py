@@ -63,7 +63,7 @@ def _kept(path: Path, layers: int) -> tuple[int, int]:
 
 
 def untrained(base: bases.Base) -> nn.Module:
-    """The same architecture as it is before any training; the seed is the form's, so the weights are always the same."""
+    """The same architecture before any training; the seed is the form's, so the weights are always the same."""
     import torch
     import transformers
 

@@ -1,4 +1,4 @@
-"""A base that is one table of word vectors: no attention, hundreds of times quicker (Model2Vec, Tulkens & van Dongen 2024).
+"""A base that is one table of word vectors: no attention, far quicker (Model2Vec, Tulkens & van Dongen 2024).
 
 It stands where a transformer stands. Its one block is a linear map that starts as the identity, so that the rungs which
 train weights have something to train.
