@@ -44,7 +44,7 @@ _USER = re.compile(r"[\s\"'«„“(\[<]*(?:(?:is|ist|lautet|est|es|è|e|é|to|�
 _USER_LATER = re.compile(r"(?<![\w@./])@?[A-Za-z][A-Za-z._\-]*\d[\w.\-]*\w(?![\w@])|(?<![\w@./])[A-Za-z]+[_][\w.\-]*\w(?![\w@])|(?<![\w@./])@[A-Za-z]\w{2,}")  # fmt: skip
 
 _DEGREES = re.compile(
-    r"(?<![\w.,])(-?\d{1,2}\.\d{2,})\s?°?\s?[NSns]?\s?[,;/| ]\s?(-?\d{1,3}\.\d{2,})(?:\s?°?\s?[EWOewo]\b)?(?!\.?\d)(?!\s?[,;]\s?-?\d+\.\d)"
+    r"(?<![\w.,])(?<!\d[,;]\s)(-?\d{1,2}\.\d{2,})\s?°?\s?[NSns]?\s?[,;/| ]\s?(-?\d{1,3}\.\d{2,})(?:\s?°?\s?[EWOewo]\b)?(?!\.?\d)(?!\s?[,;]\s?-?\d+\.\d)"
 )
 _MINUTES = re.compile(
     r"(?<![\w.])\d{1,2}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|″|''|”)\s?)?)?[NS][,;/ ]{0,3}\d{1,3}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|″|''|”)\s?)?)?[EWO]\b"
@@ -139,7 +139,8 @@ def coordinates(text: str, awake: set[str]) -> Iterator[Hit]:
         for match in _DEGREES.finditer(text):
             decimals = min(len(part.partition(".")[2]) for part in match.groups())
             within = abs(float(match[1])) <= 90 and abs(float(match[2])) <= 180
-            fine = decimals >= 4 or "°" in match[0] or "coordinates" in awake
+            degrees = decimals >= 4 and max(abs(float(part)) for part in match.groups()) >= 10
+            fine = degrees or "°" in match[0] or "coordinates" in awake
             if within and fine and said(text, match.start(), match.end(), "coordinates", awake) != NOBODYS:
                 yield Hit("coordinates", match.start(), match.end(), 0.97 if decimals >= 4 else 0.8, "decimal")
         if "at" in text.lower():
