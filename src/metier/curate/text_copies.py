@@ -29,6 +29,7 @@ _SHARED = 0.7  # of the shingles of long texts, as Jaccard similarity
 _FREE_WORDS = 16  # up to so many words none may be exchanged for another; then one for every _WORDS_EACH more
 _WORDS_EACH = 8
 _MISSPELT = 50  # a word so many times rarer than the one it stands for is a misspelling
+_LOOKS_ALIKE = 0.34  # share of a word's letters that a misspelling changes at most
 _MANY_WORDS = 32  # from here on a copy with a few exchanged words is one all the same
 _SOME_WORDS = 6  # in so many a single letter does not make another text
 _UNSPACED = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])")
@@ -217,11 +218,10 @@ class Words:
         other_words = found["exchanged"] + found["another number"]
         allowed = max(0, (size - _FREE_WORDS) // _WORDS_EACH)
         # One who mistypes does so in several places; one who writes another text changes what matters and no more.
-        evidence = found["misspelt"] + found["slight"]
         copy = (
             other_words <= allowed
-            and found["doubtful"] + 2 * found["number"] <= evidence + allowed - other_words
-            and (found["slight"] != 1 or evidence > 1 or size >= _SOME_WORDS)
+            and found["doubtful"] + 2 * found["number"] <= found["misspelt"] + allowed - other_words
+            and (found["slight"] != 1 or found["misspelt"] or size >= _SOME_WORDS)
         )
         numbers = found["number"] + found["another number"]
         words = found["slight"] + found["doubtful"] + found["exchanged"]
@@ -242,13 +242,15 @@ class Words:
         if not left or not right:
             return "misspelt" if longest == 1 else "exchanged"
         rows = [[self.rows(word) for word in side] for side in (left, right)]
-        # A word is taken for a misspelling where hardly a text has it, or where the one it stands for is far commoner.
-        few = max(2, max(map(max, rows)) / _MISSPELT) if len(left) == len(right) else 2
-        rare = [min(side) <= few for side in rows]
-        near = edits <= max(1, 0.5 * longest)
+        rare = [min(side) <= 2 for side in rows]
+        # What hardly a text has, or what is far rarer than the word it looks like, is a misspelling of it.
+        far_rarer = len(left) == len(right) and min(map(min, rows)) * _MISSPELT <= max(map(max, rows))
+        slips = max(1 + (sum(rare) == 1 and longest > 3), _LOOKS_ALIKE * longest)
+        if edits <= slips and (any(rare) or far_rarer):
+            return "misspelt"
+        near = edits <= 0.5 * longest
         if any(rare):
-            alike = near if not all(rare) else edits <= max(1, 0.34 * longest)
-            return "misspelt" if alike else "doubtful" if near or not all(rare) else "exchanged"
+            return "doubtful" if near or not all(rare) else "exchanged"
         return "slight" if edits <= 1 else "doubtful" if near else "exchanged"
 
 
