@@ -1,4 +1,4 @@
-"""Does the forecast of `metier compare` hold? Made from the smaller sizes of real curves, it is held against the larger.
+"""Does the forecast of `metier compare` hold? Made from the smaller sizes of real curves, held against the larger.
 
 Each way's learning curve is measured at six numbers of labels. From the first four the fifth and sixth are foretold,
 from the first five the sixth: 1.8 and 3.3 times as many labels. Counted is how often the 95% interval holds what was
