@@ -21,6 +21,11 @@ UNSEEN = {"label": "x", "rows": 0, "precision": None, "recall": None, "f1": None
 BIN = {"confidence": 1.0, "accuracy": 1.0, "rows": 3}
 METRIC = {"title": EVIL, "term": EVIL, "value": None, "low": None, "high": None, "generic": None}
 ERROR = {"row": 1, "text": EVIL, "truth": EVIL, "prediction": LONG, "confidence": None}
+KIND = {"kind": EVIL, "title": EVIL, "surest": None, "drop": 0, "relabel": 1, "rewrite": 0, "review": 0, "keep": 10**7}
+RANGE = {"name": EVIL, "value": 0.0, "low": None, "high": None, "note": EVIL}
+ITEM = {"row": 0, "kind": EVIL, "detail": EVIL, "score": 1.0, "text": EVIL, "label": None, "doubted": True}
+ITEM |= {"action": EVIL, "suggestion": EVIL, "neighbours": [{"row": 1, "text": LONG * 9, "label": RTL}]}
+FOUND = {"row": None, "kind": EVIL, "action": EVIL, "detail": EVIL, "suggestion": LONG, "score": 0.0}
 PROBLEM = {"severity": EVIL, "detail": EVIL, "rows": 0, "fix": EVIL}
 
 
@@ -81,6 +86,24 @@ EDGES = [
     ("problems", {"rows": []}),
     ("facts", {"rows": [[EVIL, EVIL], [LONG, None]]}),
     ("facts", {"rows": []}),
+    ("tally", {"cards": [{"title": EVIL, "term": EVIL, "value": None, "low": None, "high": None, "words": EVIL}]}),
+    ("tally", {"cards": []}),
+    ("found", {"kinds": [KIND, {**KIND, "title": LONG, "keep": 0}]}),
+    ("found", {"kinds": []}),
+    ("ranges", {"rows": [RANGE], "signed": True, "axis": EVIL, "notes": [EVIL]}),
+    ("ranges", {"rows": [{**RANGE, "value": 1.0, "low": 1.0, "high": 1.0}] * 30, "unit": "%"}),
+    ("ranges", {"rows": [{**RANGE, "value": None}]}),
+    ("ranges", {"rows": []}),
+    ("beside", {"items": [ITEM, {**ITEM, "neighbours": [], "text": EMOJI}]}),
+    ("beside", {"items": []}),
+    ("pairs", {"rows": [{"name": EVIL, "before": 0, "after": 0}]}),
+    ("pairs", {"rows": [{"name": f"label {n}", "before": n, "after": 10**6 * n} for n in range(40)], "after": EVIL}),
+    ("pairs", {"rows": []}),
+    ("shares", {"rows": [{"name": EVIL, "value": 0.0, "rows": 0}, {"name": RTL, "value": None, "rows": 1}]}),
+    ("shares", {"rows": [{"name": "en", "value": 1.0, "rows": 10**7}], "axis": EVIL}),
+    ("shares", {"rows": []}),
+    ("findings", {"rows": [FOUND], "total": 10**6}),
+    ("findings", {"rows": [], "total": 0}),
     ("record", {"command": EVIL, "files": [{"file": EVIL, "sha256": EVIL}], "root": EVIL}),
     ("record", {"command": "", "files": [], "root": ""}),
 ]
