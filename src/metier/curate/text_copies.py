@@ -120,8 +120,7 @@ class TextSketch:
         """(m,) whether two texts speak of the same numbers."""
         used, place = np.unique(pairs, return_inverse=True)
         numbers = [
-            tuple(sorted(_NUMBER.findall(text[:_LONGEST])))
-            for text in self._normal.take(pa.array(used)).to_pylist()
+            tuple(sorted(_NUMBER.findall(text[:_LONGEST]))) for text in self._normal.take(pa.array(used)).to_pylist()
         ]
         sides = place.reshape(pairs.shape).tolist()
         return np.fromiter((numbers[one] == numbers[other] for one, other in sides), bool, len(sides))
