@@ -77,7 +77,7 @@ def _verdict(findings: Sequence[Finding], fates: Fates, figures: Json) -> Sectio
         headline = "Nothing was found."
     else:
         headline = (
-            f"Of {plural(total, 'row')}, {touched:,} should change and {len(looked):,} need a person to look at them."
+            f"Of {plural(total, 'row')}, {touched:,} should change; a person should look at {len(looked):,} more."
         )
     sentences = []
     rate = figures["noise_rate"]
