@@ -52,7 +52,7 @@ def test_of_equals_the_smaller_is_chosen(word_table, laid) -> None:
 def test_the_blind_leave_early_and_it_is_said_when(word_table, laid) -> None:
     tables = [word_table("good", good=True), word_table("blind", good=False)]
     found = ranked(laid(1300), *tables)
-    assert found.rounds == (346, 1040)
+    assert found.rounds == (346,)  # one is left: nothing remains to be decided
     last = found.entries[-1]
     assert last["base"] == str(tables[1])
     assert last["rows"] == 346

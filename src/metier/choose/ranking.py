@@ -94,7 +94,7 @@ def rank(ground: Ground, candidates: Sequence[Candidate], excluded: Sequence[Exc
     sizes = _sizes(min(len(train) for train, _ in folds), ground.examples.target.width)
     _prior(ground, folds, racers, sizes[0])
     truth = np.concatenate([held_out.targets for _, held_out in folds])
-    done = []
+    done: list[int] = []
     for size in sizes:
         running = [racer for racer in racers if not racer.left]
         if done and (len(running) == 1 or _out_of_time(limit, started, size, done, running)):

@@ -116,7 +116,9 @@ def _admitted(jobs: Sequence[Job], needed: dict[Job, float], left: float | None)
     """The jobs whose least times fit together, first repeats before second ones, and those that do not fit."""
     if left is None:
         return list(jobs), []
-    admitted, over, total = [], [], 0.0
+    admitted: list[Job] = []
+    over: list[Job] = []
+    total = 0.0
     for job in jobs:
         fits = total + needed[job] <= left
         total += needed[job] if fits else 0.0

@@ -18,7 +18,7 @@ _DRAWS = 300
 _EXPONENTS = np.geomspace(0.05, 2.0, 20)
 _FEWEST = 3  # sizes
 # Repeats share the held-out rows and little else is known of a law beyond the last size: residuals count double.
-_CAUTION = 2.0
+_CAUTION = 1.5
 _REACH = 20.0  # times the rows there are: further no law is believed
 
 
@@ -96,7 +96,8 @@ def future(curve: Curve, *, seed: int = 0) -> Future | None:
         return None
     rng = np.random.default_rng(seed)
     spread = _spread(curve)
-    losses = np.stack([_resampled(found, spread, rng) for found in curve.values], axis=1)  # (draws, k)
+    pairs = zip(curve.values, spread, strict=True)
+    losses = np.stack([_resampled(found, own, rng) for found, own in pairs], axis=1)  # (draws, k)
     losses = _losses(losses, curve)
     mean = _losses(curve.means, curve)[None, :]
     rows = curve.rows.astype(np.float64)
@@ -111,11 +112,11 @@ def future(curve: Curve, *, seed: int = 0) -> Future | None:
             errors.append(float(early(rows[-1])[0] - mean[0, -1]))
         else:
             errors.append(0.0)
-    tolerance = spread**2 + np.min(np.square(errors)) + 1e-12
+    tolerance = spread[-1] ** 2 + np.min(np.square(errors)) + 1e-12
     weights = 1 / (np.square(errors) + tolerance)
     residual = np.mean([np.sqrt(np.mean((_at(law, rows) - losses) ** 2)) for law in laws])
     # The least error of the laws when they had to foresee is what the next one is expected to be off by, too.
-    scale = _CAUTION * max(float(residual), float(np.min(np.abs(errors))), spread / np.sqrt(2))
+    scale = _CAUTION * max(float(residual), float(np.min(np.abs(errors))), spread[-1] / np.sqrt(2))
     return Future(curve, laws, weights / weights.sum(), rng.normal(0, scale, _DRAWS), seed)
 
 
@@ -187,7 +188,7 @@ def _fitted(shape: Shape, rows: Array, losses: Array, floor: float | None, free:
 
     def law(at: float) -> Array:
         found = levels + slopes * at_rows(at)[best]
-        return np.maximum(found, floor) if floor is not None else found
+        return np.asarray(found if floor is None else np.maximum(found, floor))
 
     return law
 
@@ -202,13 +203,19 @@ def _resampled(found: Array, spread: float, rng: np.random.Generator) -> Array:
     return np.asarray(drawn.mean(axis=1) + rng.normal(0, spread / np.sqrt(len(found)), _DRAWS))
 
 
-def _spread(curve: Curve) -> float:
-    """The repeats' standard deviation, pooled over the sizes; a fiftieth of the curve's range where nothing repeats."""
-    several = [found for found in curve.values if len(found) > 1]
+def _spread(curve: Curve) -> Array:
+    """(k,) standard deviations of a repeat, pooled over the sizes and falling with the root of the rows.
+
+    A fiftieth of the curve's range at the largest size where nothing was repeated.
+    """
+    shares = np.sqrt(curve.rows[-1] / curve.rows)
+    several = [(found, share) for found, share in zip(curve.values, shares, strict=True) if len(found) > 1]
     if several:
-        freedom = sum(len(found) - 1 for found in several)
-        return float(np.sqrt(sum(float(np.var(found)) * len(found) for found in several) / freedom))
-    return float(np.ptp(curve.means)) / 50
+        freedom = sum(len(found) - 1 for found, _ in several)
+        last = np.sqrt(sum(float(np.var(found)) * len(found) / share**2 for found, share in several) / freedom)
+    else:
+        last = float(np.ptp(curve.means)) / 50
+    return np.asarray(last * shares)
 
 
 def _losses(scores: Array, curve: Curve) -> Array:

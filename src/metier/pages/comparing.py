@@ -122,7 +122,7 @@ def _names(
         text = f"{wrap(way['title'], 20, 1)[0]} {number(value, unit)}"
         weight = 600 if way["name"] == chosen else 400
         here = [{"x": edge, "y": value, "text": text}]
-        style = {"dx": 10, "dy": row - frame.row(value), "fontWeight": weight, "fontSize": 12.5}
+        style: dict[str, Any] = {"dx": 10, "dy": row - frame.row(value), "fontWeight": weight, "fontSize": 12.5}
         layers.append(canvas.texts(frame, here, styles[way["name"]][0], align="left", **style))
     return layers
 
