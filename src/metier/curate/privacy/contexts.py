@@ -58,7 +58,9 @@ def awake(words: set[str]) -> set[str]:
     return types
 
 
-_NUMBER = re.compile(r"\d{4,}")
+_NUMBER = re.compile(r"\d(?:[ .\-]?\d){3,}")
+# A full stop ends a sentence after a number, or after a word and before a capital: "Nr. 12" and "IdNr. 12" are none.
+_ENDED = re.compile(r"[^\W\d_]{4}\.+\s+(?=[A-ZÀ-ÖØ-Þ¿¡])|[\d)\]]\.+\s|[!?]+[.\s]|(?<!:)\n")
 _CLAUSE = re.compile(r"[^.!?;/\n\d]*")
 
 
@@ -81,9 +83,8 @@ def said(text: str, start: int, end: int, type_: str, awake: set[str]) -> str:
     nothing stands before.
     """
     left = max(0, start - WINDOW)
-    for between in _NUMBER.finditer(text, left, start):
-        # "order 12345, 555-0123": what was spoken of has had its number.
-        left = between.end()
+    # "order 12345, 555-0123": what was spoken of has had its number.
+    left = max(left, _last(_NUMBER, text, left, start), _last(_ENDED, text, left, start))
     for_it = _last(pattern(type_), text, left, start) if type_ in awake else -1
     against = _last(pattern(NEGATIVE), text, left, start)
     rival = max((_last(pattern(other), text, left, start) for other in _CLAIMS & awake if other != type_), default=-1)

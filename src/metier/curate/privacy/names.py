@@ -177,7 +177,7 @@ def _last_of(found: list[Word], at: int) -> int | None:
         at + 1
         if strange
         and first.folded not in WEAK_GIVEN
-        and len(first.text) > 3
+        and len(first.text) > 2
         and len(found) == at + 2
         and follower.capital
         else None

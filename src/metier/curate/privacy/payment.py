@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from metier.curate.privacy import checksums
-from metier.curate.privacy.contexts import MINE, NOBODYS, NOTHING, said
+from metier.curate.privacy.contexts import MINE, NOBODYS, said
 from metier.curate.privacy.hits import Hit
 from metier.curate.privacy.national import compact
 
@@ -25,14 +25,15 @@ def cards(text: str, awake: set[str]) -> Iterator[Hit]:
             continue
         words = said(text, match.start(), match.end(), "card", awake)
         grouped = match["s"] is not None
-        bare = words == NOTHING and len(digits) == len(match[0])
-        if words == MINE or bare or (grouped and words != NOBODYS):
+        if words == MINE or (words != NOBODYS and (grouped or len(digits) == len(match[0]))):
             yield Hit("card", match.start(), match.end(), 0.99 if words == MINE else 0.93, "card")
 
 
 def ibans(text: str) -> Iterator[Hit]:
     """IBANs, also in small letters and in groups of four; a following word is not swallowed."""
-    for match in _IBAN.finditer(text):
+    after = 0
+    while (match := _IBAN.search(text, after)) is not None:
+        after = match.start() + 2
         length = checksums.IBAN_LENGTHS.get(match[0][:2].upper())
         if length is None:
             continue
@@ -43,3 +44,4 @@ def ibans(text: str) -> Iterator[Hit]:
         whole = seen == length and not text[end : end + 1].isalnum()
         if whole and checksums.iban(compact(text[match.start() : end])):
             yield Hit("iban", match.start(), end, 0.995, "iban")
+            after = end

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from metier.curate.privacy.contexts import MINE, NOBODYS, said
+from metier.curate.privacy.contexts import ANOTHERS, MINE, NOBODYS, NOTHING, said
 from metier.curate.privacy.hits import Hit
 
 # ITU-T E.164 calling codes.
@@ -52,7 +52,7 @@ def _confidence(raw: str, words: str) -> float:
     grouped = len(digits) < len(raw)
     if digits.startswith("00"):
         fine = _called(digits[2:].replace("0", "", 1) if "(0)" in raw else digits[2:]) and len(digits) >= 11
-        return 0.9 if fine and (grouped or words == MINE) else 0.0
+        return 0.9 if fine and (words == MINE or (grouped and words == NOTHING)) else 0.0
     if grouped and _SHAPES.fullmatch(raw) and 9 <= len(digits) <= 13:
         return 0.95 if words == MINE else 0.8
     return 0.82 if words == MINE and 7 <= len(digits) <= 14 else 0.0
@@ -69,6 +69,8 @@ def phones(text: str, awake: set[str]) -> Iterator[Hit]:
         if _MONEY.match(text, match.end()):
             continue
         words = said(text, start, match.end(), "phone", awake)
+        if words == NOTHING and text[max(0, start - 2) : start].rstrip()[-1:].isdigit():
+            words = ANOTHERS  # the end of a longer number
         while raw:
             confidence = _confidence(raw, words)
             if confidence:
