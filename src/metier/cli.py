@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose
+from metier import __version__, cli_choose, cli_data
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -122,3 +122,4 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 
 main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
+main.add_command(cli_data.data)

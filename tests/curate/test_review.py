@@ -56,7 +56,7 @@ def material(tmp_path: Path, tiny_base: Path) -> Material:
 @pytest.fixture
 def findings(material: Material) -> list[Finding]:
     file = material.train.file
-    hidden = "write to [email] about my card"
+    hidden = "write to [EMAIL] about my card"
     return [
         Finding("duplicate", 2, file, 1.0, "The same text as row 0.", 0, "drop"),
         Finding("label_error", 5, file, 0.8, "Looks like fees.", "fees", "relabel", column="intent"),
@@ -122,7 +122,7 @@ def test_decisions_come_back_with_who_and_when(lines: Lines, back: Callable[...,
         2: ("keep", None),
         5: ("relabel", "fees"),
         3: ("relabel", "card"),
-        4: ("mask", {"text": "write to [email] about my card"}),
+        4: ("mask", {"text": "write to [EMAIL] about my card"}),
     }
     assert found.unmatched == ()
     assert {decision.reviewer for decision in found.decisions.values()} == {"Ana"}

@@ -50,7 +50,7 @@ def made(tmp_path: Path, tiny_base: Path) -> Any:
         findings = [
             Finding("duplicate", 4, file, 1.0, "The same.", 3, "drop"),
             Finding("label_error", 5, file, 0.9, "Looks like fees.", "fees", "relabel"),
-            Finding("personal_data", 6, file, 0.9, "A name.", "[name]", "rewrite", "text", facts={"type": "name"}),
+            Finding("personal_data", 6, file, 0.9, "A name.", "[name]", "rewrite", "text", facts={"types": {"name": 2}}),
             Finding("imbalance", None, file, 0.9, "card has two thirds of the rows."),
             Finding("off_topic", 9, file, 0.4, "Far from all others."),
         ]
@@ -129,7 +129,7 @@ def test_what_was_found_and_done_is_told(made: Any) -> None:
     assert "5.0% (3.0% to 8.0%)" in document["rai:dataAnnotationAnalysis"]
     assert document["rai:dataBiases"] == ["card has two thirds of the rows."]
     assert document["rai:personalSensitiveInformation"] == [
-        "Found: name (1); in 1 row, 1 of them hidden, changed or left out."
+        "Found: name (2); in 1 row, 1 of them hidden, changed or left out."
     ]
     assert document["rai:dataCollectionMissingData"] == "Empty cells: text (1 row)."
     assert document["rai:dataCollectionTimeframe"] == ["2026-01-15T00:00:00", "2026-09-15T00:00:00"]

@@ -94,7 +94,7 @@ def text_of(page: str) -> str:
 FOUND = (
     Finding("label_error", 3, "", 0.95, "Its neighbours say fees.", "fees", "relabel", related=(2, 4)),
     Finding("near_duplicate", 5, "", 0.9, "Almost row 1.", 1, "drop", related=(1,)),
-    Finding("personal_data", 48, "", 0.99, "An e-mail address.", "write to [email]", "rewrite", "text"),
+    Finding("personal_data", 48, "", 0.99, "An e-mail address.", "write to [EMAIL]", "rewrite", "text"),
     Finding("off_topic", 7, "", 0.5, "Far from all others.", None, "review"),
     Finding("imbalance", None, "", 0.4, "card has half of the rows.", None, "keep"),
 )
@@ -113,7 +113,7 @@ def test_personal_data_is_shown_nowhere(compose: Any) -> None:
     for apply in (False, True):
         page = compose(*FOUND, beside, apply=apply)
         assert "example.org" not in page
-        assert "write to [email]" in text_of(page)
+        assert "write to [EMAIL]" in text_of(page)
 
 
 def test_pictures_come_before_tables(compose: Any) -> None:

@@ -330,7 +330,9 @@ def _personal(sheet: Sheet) -> list[str]:
         return [
             "None was found by rules for e-mail, telephone, cards, accounts, identity numbers, addresses and names."
         ]
-    types = Counter(str(one.facts.get("type", "personal data")) for one in rows)
+    types: Counter[str] = Counter()
+    for one in rows:
+        types.update(one.facts.get("types") or {"personal data": 1})
     hidden = sum(1 for row in {one.row for one in rows} if row in sheet.fates.done)
     told = ", ".join(f"{name.replace('_', ' ')} ({count:,})" for name, count in types.most_common())
     return [

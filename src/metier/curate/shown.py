@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
 from metier.curate.findings import Finding
 from metier.curate.material import Material
-from metier.errors import UsageError
 
 
 class Shown:
@@ -55,24 +52,7 @@ class Shown:
 
 
 def hide(text: str, material: Material) -> str:
-    """The text with all personal data that can be recognised in it masked as `[type]`, the plan's exemptions aside."""
-    from metier.curate.privacy.detect import detect
+    """The text with all personal data that can be recognised in it masked, but what the plan exempts or keeps."""
+    from metier.curate import privacy
 
-    out, end = [], 0
-    for hit in detect(text, _exempt(material.plan.privacy.exempt)):
-        out += [text[end : hit.start], f"[{hit.type}]"]
-        end = hit.end
-    return "".join([*out, text[end:]])
-
-
-@cache
-def _exempt(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    try:
-        return tuple(re.compile(pattern) for pattern in patterns)
-    except re.error as error:
-        raise UsageError(
-            "bad-pattern",
-            "--exempt must be a regular expression.",
-            found=f"{error.pattern!r}: {error}",
-            fix="Put a backslash before signs that are meant as they stand.",
-        ) from error
+    return privacy.masked(text, material.plan.privacy)

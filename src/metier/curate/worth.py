@@ -1,7 +1,8 @@
 """What each fix is worth: the frozen rung with and without it, measured on the same rows that nothing was done to.
 
-The rows it is measured on are a given test file, or a validation split. In the latter case all questions are asked once
-more, of the training part alone: had they seen the held-out rows' labels, a fix could carry these into training.
+The rows it is measured on are a given test file, or the validation part of the leakage-safe split. In the latter case
+all questions are asked once more, of the training part alone: had they seen the held-out rows' labels, a fix could carry
+these into training.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from metier.curate import apply
 from metier.curate.fates import Change, resolve
 from metier.curate.findings import Finding, Kind
 from metier.curate.material import Material, Side
+from metier.curate.splitting import offer
 from metier.data.split import split
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.evaluate.metrics import find_metric
@@ -132,7 +134,7 @@ def _sides(
         here = [one for one in findings if one.file == file]
         doubted = {one.row for one in findings if one.kind == "label_error" and one.file == material.test.file}
         return examples, held_out, "test", here, np.isin(held_out.rows, [row for row in doubted if row is not None])
-    parts = split(examples, material.plan)
+    parts = offer(material)
     train, held_out = examples.take(parts.train), examples.take(parts.validation)
     part = Material(
         material.task,
