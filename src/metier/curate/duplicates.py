@@ -93,7 +93,7 @@ def _sets(found: Copies, labels: Labels) -> Iterator[Set]:
     inside = set(np.concatenate([np.empty(0, np.int64), *linked]).tolist())
     for text, rows in members.items():
         if len(rows) > 1 and text not in inside:
-            yield _set(text, np.array([text]), np.ones(1), np.ones(1, bool), members, found, labels)
+            yield _set(np.array([text]), np.ones(1), np.ones(1, bool), members, found, labels)
 
 
 def _linked(found: Copies) -> list[Array]:
@@ -122,16 +122,14 @@ def _led(texts: Array, members: dict[int, Array], found: Copies, labels: Labels)
         with_best = np.concatenate([[best], others[near]])
         if len(with_best) > 1 or len(members[best]) > 1:
             scores, surely = np.concatenate([[1.0], likeness[near]]), np.concatenate([[True], sure[near]])
-            yield _set(best, with_best, scores, surely, members, found, labels)
+            yield _set(with_best, scores, surely, members, found, labels)
         left = others[~near]
     for text in left.tolist():
         if len(members[text]) > 1:
-            yield _set(text, np.array([text]), np.ones(1), np.ones(1, bool), members, found, labels)
+            yield _set(np.array([text]), np.ones(1), np.ones(1, bool), members, found, labels)
 
 
-def _set(
-    best: int, texts: Array, likeness: Array, sure: Array, members: dict[int, Array], found: Copies, labels: Labels
-) -> Set:
+def _set(texts: Array, likeness: Array, sure: Array, members: dict[int, Array], found: Copies, labels: Labels) -> Set:
     """The rows of these inputs, the kept one first, then each input's best row before its exact copies."""
     parts = []
     whole = np.concatenate([members[int(text)] for text in texts])
