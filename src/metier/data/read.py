@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from metier.data import cache as tables
+from metier.data import versions
 from metier.data.archives import Content, empty_file, locate, open_content, sha256
 from metier.data.cache import Reading, Stored, temporary
 from metier.data.dataset import Dataset, Problem, Source
@@ -44,7 +45,9 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     stored = found.stored
     schema = infer_schema(stored.table, plan)
     schema = replace(schema, problems=_weighed(stored.problems, schema.target) + schema.problems)
-    return Dataset(stored.table, schema, Source(masked(path), found.sha256, found.bytes, **stored.facts))
+    dataset = Dataset(stored.table, schema, Source(masked(path), found.sha256, found.bytes, **stored.facts))
+    versions.note(dataset, cache, found.table)
+    return dataset
 
 
 def _read_file(path: Path, plan: DataPlan, cache: Path) -> Found:
@@ -64,7 +67,7 @@ def _read_file(path: Path, plan: DataPlan, cache: Path) -> Found:
         except DataError:
             tables.forget(cache, name)  # what was written before the error must not be found as a table
             raise
-    return Found(stored, digest, file.stat().st_size)
+    return Found(stored, digest, file.stat().st_size, name)
 
 
 def _weighed(problems: tuple[Problem, ...], target: str | None) -> tuple[Problem, ...]:

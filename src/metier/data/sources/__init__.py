@@ -21,11 +21,12 @@ __all__ = ["Found", "find", "is_address", "masked", "name_of"]
 
 @dataclass(frozen=True)
 class Found:
-    """A table read from a source: where it lies, the SHA-256 of its content, and the bytes that were read."""
+    """A table read from a source, the SHA-256 of its content, the bytes that were read, and its name in the cache."""
 
     stored: Stored
     sha256: str
     bytes: int
+    table: str
 
 
 def find(place: str | Path, plan: DataPlan, cache: Path) -> Found | Path:

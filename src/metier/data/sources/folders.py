@@ -61,7 +61,7 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
                 found="; ".join(problem.detail for problem in stored.problems),
                 fix="Check the files; scans need text recognition (OCR) first.",
             )
-    return Found(stored, digest, sum((folder / path).stat().st_size for path in documents))
+    return Found(stored, digest, sum((folder / path).stat().st_size for path in documents), name)
 
 
 def _listed(folder: Path) -> list[PurePosixPath]:

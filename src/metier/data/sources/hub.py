@@ -61,7 +61,7 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
         raise DataError(
             "no-rows", "The data set must have rows.", found=f"{folder} has none", fix="Check how it was saved."
         )
-    return Found(stored, digest, sum(shard.path.stat().st_size for shard in shards))
+    return Found(stored, digest, sum(shard.path.stat().st_size for shard in shards), name)
 
 
 def _saved(folder: Path) -> list[_Shard]:

@@ -89,7 +89,7 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
         if stored is None:
             facts = {"format": "sql", "member": statement}
             stored = tables.store(cache, name, Reading(spool.schema, spool.batches(), facts, problems))
-    return Found(stored, digest, size)
+    return Found(stored, digest, size, name)
 
 
 def checked_query(text: str) -> str:
