@@ -78,7 +78,7 @@ def curated(outcome: Curation) -> None:
     """What was found, worst first; what became of the rows; what each fix is worth; where everything lies."""
     figures, findings = outcome.figures, outcome.findings
     table(f"{outcome.rows:,} rows; what was found, worst first", [*_KINDS], _by_kind(findings))
-    told = clearest(findings, 12, 3)
+    told = clearest(findings, 12, 2)
     if told:
         rows = [[one.row, one.kind, one.action, one.detail, _suggested(one)] for one in told]
         table("the surest of each kind", ["row", "kind", "proposed", "what", "instead"], rows)
