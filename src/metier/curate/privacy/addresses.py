@@ -1,4 +1,4 @@
-"""Postal addresses: how a street and a house number are written in ten locales, and the postcode and town after them."""
+"""Postal addresses: how street and house number are written in ten locales, and the postcode and town after them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,111 @@ import re
 from collections.abc import Iterator
 
 from metier.curate.privacy.hits import Hit
+from metier.curate.privacy.tables import sections
 
 _CAP = r"[A-ZÀ-ÖØ-ÞŁŚŻŹĆŃÓ][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?"
-_NAME = rf"(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|XV|de|da|do|das|dos|del|della|delle|dei|degli|di|la|las|los|le|les|du|des|van|der|den|ten|ter|zum|zur|am|an|und|y|e|of|the|d'{_CAP}|l'{_CAP}|I{{1,3}})(?!\w)"
+_NAME = (
+    rf"(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|XV|de|da|do|das|dos|del|della|delle|dei|degli|di|la|las|los|le|les"
+    rf"|du|des|van|der|den|ten|ter|zum|zur|am|an|und|y|e|of|the|d'{_CAP}|l'{_CAP}|I{{1,3}})(?!\w)"
+)
 _NUMBER = r"\d{1,5}(?:[ \-/]?[A-Za-z](?![\w]))?(?:[\-/]\d{1,4})?"
 _TOWN = rf"{_CAP}(?!\w)(?:[ \-](?:{_CAP}|am|an|der|den|de|la|le|do|da|em|en|sur|sous|del|upon|on)(?!\w)){{0,3}}"
 _UK_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
 _FLAT = r"(?:(?:Flat|Apt\.?|Apartment|Unit|Suite|Ste\.?|Room|Floor|#)\s?\w{1,5},?\s)?"
 
-_ENGLISH_KINDS = r"(?:Street|St|Road|Rd|Avenue|Ave|Av|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace|Ter|Way|Close|Crescent|Cres|Gardens|Gdns|Grove|Hill|Mews|Parade|Park|Parkway|Pkwy|Highway|Hwy|Circle|Cir|Trail|Trl|Row|Walk|Wharf|Rise|Green|View|Loop|Alley|Plaza)"
+_ENGLISH_KINDS = (
+    r"(?:Street|St|Road|Rd|Avenue|Ave|Av|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Terrace"
+    r"|Ter|Way|Close|Crescent|Cres|Gardens|Gdns|Grove|Hill|Mews|Parade|Park|Parkway|Pkwy|Highway|Hwy|Circle"
+    r"|Cir|Trail|Trl|Row|Walk|Wharf|Rise|Green|View|Loop|Alley|Plaza)"
+)
 _ENGLISH = re.compile(
-    rf"(?<![\w.,/\-]){_FLAT}\d{{1,6}}[A-Za-z]?,?\s(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\.?\s)?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\s){{1,4}}{_ENGLISH_KINDS}\b\.?"
-    rf"(?:,?\s(?:Flat|Apt\.?|Apartment|Unit|Suite|Ste\.?|#)\s?\w{{1,5}})?(?:,\s{_TOWN})?(?:,?\s(?:[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?|{_UK_POSTCODE}|[A-Z]{{2}}\b))?"
+    rf"(?<![\w.,/\-]){_FLAT}\d{{1,6}}[A-Za-z]?,?\s(?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East"
+    rf"|West)\.?\s)?(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))\s){{1,4}}{_ENGLISH_KINDS}\b\.?"
+    rf"(?:,?\s(?:Flat|Apt\.?|Apartment|Unit|Suite|Ste\.?"
+    rf"|#)\s?\w{{1,5}})?(?:,\s{_TOWN})?(?:,?\s(?:[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?|{_UK_POSTCODE}"
+    rf"|[A-Z]{{2}}\b))?"
 )
 _ENGLISH_SMALL = re.compile(
-    r"(?<![\w.,/\-])\d{1,5}[a-z]?\s(?:[a-z]+\s){1,2}(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|drive|close|crescent)\b(?:,\s[a-z]+){0,2}",
+    r"(?<![\w.,/\-])\d{1,5}[a-z]?\s(?:[a-z]+\s){1,2}(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane"
+    r"|drive|close|crescent)\b(?:,\s[a-z]+){0,2}",
 )
-_PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Postbus|Boîte postale|Apartado(?: de correos)?|Caixa Postal|Casella postale|Skr\.? poczt\.?)\s?\d{1,7}\b(?:,?\s[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b)?", re.IGNORECASE)  # fmt: skip
+_PO_BOX = re.compile(
+    (
+        r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Postbus|Boîte postale|Apartado(?: de correos)?|Caixa Postal|Casella "
+        r"postale|Skr\.? poczt\.?)\s?\d{1,7}\b(?:,?\s[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b)?"
+    ),
+    re.IGNORECASE,
+)
 
 _GERMANIC = re.compile(
-    rf"(?<![\w\-])(?:{_CAP}[ \-]){{0,3}}?{_CAP}?(?:(?<=\w)|(?<=[ \-]))(?:stra(?:ß|ss)e|str\.|weg|allee|gasse|platz|damm|ufer|chaussee|Stra(?:ß|ss)e|Str\.|Weg|Allee|Platz"
+    rf"(?<![\w\-])(?:{_CAP}[ \-]){{0,3}}?{_CAP}?(?:(?<=\w)|(?<=[ \-]))(?:stra(?:ß|ss)e|str\.|weg|allee"
+    rf"|gasse|platz|damm|ufer|chaussee|Stra(?:ß|ss)e|Str\.|Weg|Allee|Platz"
     rf"|straat|laan|plein|gracht|kade|dijk|dreef|singel|steeg|gatan|vägen|gränd|stigen|torget|backen|allén)\s{_NUMBER}"
     rf"(?:,?\s(?:[A-Z]{{1,2}}-)?(?:\d{{5}}|\d{{3}}\s\d{{2}}|\d{{4}}\s?[A-Z]{{2}}|\d{{4}})\s{_TOWN})?(?!\w)"
 )
 _FRENCH = re.compile(
-    rf"(?<![\w.,/\-])\d{{1,4}}(?:\s?(?:bis|ter|quater))?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place|chemin|allée|impasse|quai|route|cours|square|passage|villa|sentier|faubourg|esplanade)\s(?:{_NAME}\s?){{1,6}}"
+    rf"(?<![\w.,/\-])\d{{1,4}}(?:\s?(?:bis|ter|quater))?,?\s(?i:rue|avenue|av\.|boulevard|bd\.?|place"
+    rf"|chemin|allée|impasse|quai|route|cours|square|passage|villa|sentier|faubourg"
+    rf"|esplanade)\s(?:{_NAME}\s?){{1,6}}"
     rf"(?:[,\-–]?\s?(?:[,\-–]\s)?\d{{5}}\s{_TOWN})?"
 )
 _ROMANCE = re.compile(
-    rf"(?<![\w])(?:Calle|C/|c/|Cl\.|Avenida|Avda\.?|Av\.|Plaza|Pza\.?|Paseo|Pº|Camino|Carretera|Ctra\.?|Ronda|Travesía|Rua|R\.|Travessa|Tv\.|Alameda|Al\.|Praça|Pça\.?|Largo|Estrada|Rodovia"
-    rf"|Via|Viale|V\.le|Corso|C\.so|Piazza|P\.za|Piazzale|Vicolo|Strada|Lungomare|Contrada|Largo|calle|avenida|plaza|paseo|rua|travessa|(?<=in )via|(?<=alla )via|(?<=di )via|(?<=: )via|viale|corso|piazza)\s(?:{_NAME}\s?){{1,6}},?\s?(?:(?:n[º°.]?|núm\.?|no\.?|número|nº)\s?)?\d{{1,5}}(?:\s?[/\-]?\s?[A-Za-z]\b)?"
-    rf"(?:,?\s\d{{1,2}}\s?[º°ª](?:\s?[A-Z]\b|\s(?:izq|dcha)\.?)?)?(?:,?\s(?:apto?\.?|ap\.|apartamento|bloco|sala|int\.?|interno|piso|esc\.?)\s?\w{{1,4}})?"
-    rf"(?:\s?[,\-–]?\s(?:CEP\s?)?(?:\d{{5}}(?:-\d{{3}})?)(?:\s{_TOWN})?)?(?:\s?[,\-–]\s{_TOWN}(?:\s?[/\-,]\s?[A-Z]{{2}}\b)?)?"
+    rf"(?<![\w])(?:Calle|C/|c/|Cl\.|Avenida|Avda\.?|Av\.|Plaza|Pza\.?|Paseo|Pº|Camino|Carretera|Ctra\.?"
+    rf"|Ronda|Travesía|Rua|R\.|Travessa|Tv\.|Alameda|Al\.|Praça|Pça\.?|Largo|Estrada|Rodovia"
+    rf"|Via|Viale|V\.le|Corso|C\.so|Piazza|P\.za|Piazzale|Vicolo|Strada|Lungomare|Contrada|Largo|calle"
+    rf"|avenida|plaza|paseo|rua|travessa|(?<=in )via|(?<=alla )via|(?<=di )via|(?<=: )via|viale|corso"
+    rf"|piazza)\s(?:{_NAME}\s?){{1,6}},?\s?(?:(?:n[º°.]?|núm\.?|no\.?|número"
+    rf"|nº)\s?)?\d{{1,5}}(?:\s?[/\-]?\s?[A-Za-z]\b)?"
+    rf"(?:,?\s\d{{1,2}}\s?[º°ª](?:\s?[A-Z]\b|\s(?:izq|dcha)\.?)?)?(?:,?\s(?:apto?\.?|ap\.|apartamento"
+    rf"|bloco|sala|int\.?|interno|piso|esc\.?)\s?\w{{1,4}})?"
+    rf"(?:\s?[,\-–]?\s(?:CEP\s?)?(?:\d{{5}}(?:-\d{{3}})?)(?:\s{_TOWN})?)?(?:\s?[,\-–]\s{_TOWN}(?:\s?[/\-,]"
+    rf"\s?[A-Z]{{2}}\b)?)?"
 )
 _POLISH = re.compile(
-    rf"(?<![\w])(?:ul\.|ulica|ulicy|al\.|aleja|alei|Aleje|Al\.|os\.|osiedle|osiedlu|pl\.|plac|placu|Ul\.|Os\.|Pl\.)\s?(?:(?:{_CAP}|\d{{1,2}}|i|im\.|gen\.|św\.|ks\.)\s){{1,5}}\d{{1,4}}[A-Za-z]?(?:\s?/\s?\d{{1,4}})?(?:\s(?:m\.|lok\.)\s?\d{{1,4}})?(?:,?\s\d{{2}}-\d{{3}}\s{_TOWN})?"
+    rf"(?<![\w])(?:ul\.|ulica|ulicy|al\.|aleja|alei|Aleje|Al\.|os\.|osiedle|osiedlu|pl\.|plac|placu|Ul\."
+    rf"|Os\.|Pl\.)\s?(?:(?:{_CAP}|\d{{1,2}}|i|im\.|gen\.|św\."
+    rf"|ks\.)\s){{1,5}}\d{{1,4}}[A-Za-z]?(?:\s?/\s?\d{{1,4}})?(?:\s(?:m\."
+    rf"|lok\.)\s?\d{{1,4}})?(?:,?\s\d{{2}}-\d{{3}}\s{_TOWN})?"
 )
 _DIGIT_WORD = re.compile(r"\d")
 
 _PLAIN = re.compile(r"[^\W\d_]+")
 # A date before "St", or a place in a ranking, reads like an address.
-_NOT_STREETS = frozenset("january february march april june july august september october november december auf der die den ersten jeden jeder".split())  # fmt: skip
+_NOT_STREETS = frozenset(
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "auf",
+        "der",
+        "die",
+        "den",
+        "ersten",
+        "jeden",
+        "jeder",
+    ]
+)
 
 _ENGLISH_WORDS = re.compile(rf"\b{_ENGLISH_KINDS}\b")
-_FRENCH_WORDS = ("rue ", "avenue ", "boulevard ", "place ", "chemin ", "allée ", "impasse ", "quai ", "route ", "bd ", "av. ", "cours ", "square ", "passage ", "villa ")  # fmt: skip
-_GERMANIC_WORDS = ("straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "damm ", "ufer ", "chaussee ", "straat ", "laan ", "plein ", "gracht ", "kade ", "dijk ", "dreef ", "singel ", "steeg ", "gatan ", "vägen ", "gränd ", "stigen ", "torget ", "backen ", "allén ")  # fmt: skip
-_ROMANCE_WORDS = ("calle ", "c/", "avenida ", "avda", "av. ", "plaza ", "pza", "paseo ", "camino ", "carretera ", "ctra", "ronda ", "rua ", "r. ", "travessa ", "alameda ", "praça ", "largo ", "estrada ", "rodovia ", "via ", "viale ", "corso ", "piazza ", "piazzale ", "vicolo ", "strada ", "tv. ", "al. ", "contrada ", "lungomare ")  # fmt: skip
-_POLISH_WORDS = ("ul.", "ulic", "al.", "alei", "alej", "os.", "osiedl", "pl.", "plac")
+
+
+def _wakers(section: str) -> tuple[str, ...]:
+    return tuple(word.replace("_", " ") for word in sections("words.txt")[section].split())
+
+
+# What must stand in the small letters of a text before a form is tried; `_` in the file is a blank.
+_WORLD = tuple(
+    (_wakers(f"street {rule}"), form, rule)
+    for form, rule in ((_GERMANIC, "germanic"), (_FRENCH, "french"), (_ROMANCE, "romance"), (_POLISH, "polish"))
+)
 
 
 def addresses(text: str, lowered: str, awake: set[str]) -> Iterator[Hit]:
@@ -63,12 +121,7 @@ def addresses(text: str, lowered: str, awake: set[str]) -> Iterator[Hit]:
         yield from _found(_PO_BOX, text, "box")
     if "address" in awake:
         yield from _found(_ENGLISH_SMALL, text, "english")
-    for words, form, rule in (
-        (_GERMANIC_WORDS, _GERMANIC, "germanic"),
-        (_FRENCH_WORDS, _FRENCH, "french"),
-        (_ROMANCE_WORDS, _ROMANCE, "romance"),
-        (_POLISH_WORDS, _POLISH, "polish"),
-    ):
+    for words, form, rule in _WORLD:
         if any(word in lowered for word in words):
             yield from _found(form, text, rule)
 

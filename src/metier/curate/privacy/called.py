@@ -13,7 +13,8 @@ _BACK = 18  # and from a value to the words after it
 
 # Pieces of letters and digits in capitals, each with a digit but for a letter or two at the ends.
 _WRITTEN = re.compile(
-    r"(?<![\w@.,/\-])(?:[A-Z]{1,5}[ \-]?){0,2}\d[A-Z0-9]*(?:[ ./\-](?:[A-Z]{1,3}[ ./\-]?)?\d[A-Z0-9]*)*(?:[ \-]?[A-Z]{1,3}(?!\w)){0,2}(?![\w@])(?![.,]\d)"
+    r"(?<![\w@.,/\-])(?:[A-Z]{1,5}[ \-]?){0,2}\d[A-Z0-9]*(?:[ ./\-](?:[A-Z]{1,3}[ "
+    r"./\-]?)?\d[A-Z0-9]*)*(?:[ \-]?[A-Z]{1,3}(?!\w)){0,2}(?![\w@])(?![.,]\d)"
 )
 _SMALL = re.compile(r"(?<![\w@.,/\-])(?=[a-z\-]*\d)[a-z0-9]+(?:-[a-z0-9]+)*(?![\w@])(?![.,]\d)")
 _DATE_LIKE = re.compile(r"\d{1,2}([./\-])\d{1,2}\1\d{2,4}|\d{4}([./\-])\d{1,2}\2\d{1,2}")
@@ -40,7 +41,10 @@ _MONTH = "|".join(
     sorted({month for calendar in CALENDARS for month in calendar}, key=lambda month: (-len(month), month))
 )
 _NUMERIC_DATE = r"(?:\d{1,2}[./\- ]{1,2}\d{1,2}[./\- ]{1,2}(?:19|20)?\d\d|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2})"
-_WORDED_DATE = rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|º|ª|\.)?\s(?:of\s|de\s|di\s)?(?:{_MONTH})\.?,?\s(?:de\s|del\s|of\s)?(?:19|20)\d\d|(?:{_MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s(?:19|20)\d\d)"
+_WORDED_DATE = (
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|º|ª|\.)?\s(?:of\s|de\s|di\s)?(?:{_MONTH})\.?,?\s(?:de\s|del\s|of\s)?(?:19"
+    rf"|20)\d\d|(?:{_MONTH})\.?\s\d{{1,2}}(?:st|nd|rd|th)?,?\s(?:19|20)\d\d)"
+)
 DATE = re.compile(rf"(?<![\w.,/\-])(?:{_WORDED_DATE}|{_NUMERIC_DATE})(?![\w])(?![./\-]\d)", re.IGNORECASE)
 
 

@@ -11,7 +11,7 @@ WINDOW = 48  # characters before a value in which its context is looked for
 _AFTER = 24  # and after it
 MINE, NOTHING, NOBODYS, ANOTHERS = "mine", "nothing", "nobodys", "anothers"
 
-# Whole phrases; a blank stands for blanks, dots and dashes. What numbers of nobody in particular are called is NEGATIVE.
+# The section of what numbers of nobody in particular are called.
 NEGATIVE = "negative"
 
 
@@ -73,7 +73,9 @@ def _last(found: re.Pattern[str], text: str, start: int, end: int) -> int:
 
 
 # Types whose words claim a number: the nearest of them has it.
-_CLAIMS = frozenset("phone card national_id bank_account tax_id passport driver_licence medical_record".split())
+_CLAIMS = frozenset(
+    ["phone", "card", "national_id", "bank_account", "tax_id", "passport", "driver_licence", "medical_record"]
+)
 
 
 def said(text: str, start: int, end: int, type_: str, awake: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Keys and tokens: what their makers prefix them with, private key blocks, and long random words that are called a key."""
+"""Keys and tokens: what their makers prefix them with, key blocks, and long random words that are called a key."""
 
 from __future__ import annotations
 
@@ -37,14 +37,39 @@ _KNOWN_FORMS = {
     literal: (rule, re.compile(rf"(?<![A-Za-z0-9_])(?:{form})(?![A-Za-z0-9])"))
     for literal, (rule, form) in _KNOWN.items()
 }
-_BLOCK = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)", re.DOTALL)  # fmt: skip
+_BLOCK = re.compile(
+    (
+        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: "
+        r"BLOCK)?-----|\Z)"
+    ),
+    re.DOTALL,
+)
 _RANDOM = re.compile(r"(?<![\w/+.])[A-Za-z0-9_/+\-]{16,}={0,2}(?![\w/+])")
-_SET_TO = re.compile(r"[\"']?\s*(?:is|ist|est|es|è|é|lautet|[:=]|=>)+\s*[\"']?(\S{6,64}?)[\"']?(?=[\s,;)]|\.?\s|\.?$)", re.IGNORECASE)  # fmt: skip
+_SET_TO = re.compile(
+    (r"[\"']?\s*(?:is|ist|est|es|è|é|lautet|[:=]|=>)+\s*[\"']?(\S{6,64}?)[\"']?(?=[\s,;)]|\.?\s|\.?$)"), re.IGNORECASE
+)
 _PASSWORD = re.compile(
-    r"(?<![^\W\d_])(?:password|passwd|pwd|passcode|passwort|kennwort|mot de passe|contraseña|wachtwoord|hasło|lösenord|lösenordet|senha)(?![^\W\d_])",
+    r"(?<![^\W\d_])(?:password|passwd|pwd|passcode|passwort|kennwort|mot de passe|contraseña|wachtwoord"
+    r"|hasło|lösenord|lösenordet|senha)(?![^\W\d_])",
     re.IGNORECASE,
 )
-_WORDS_SET = frozenset("password passwd pwd passcode passwort kennwort passe contraseña wachtwoord hasło lösenord lösenordet senha".split())  # fmt: skip
+_WORDS_SET = frozenset(
+    [
+        "password",
+        "passwd",
+        "pwd",
+        "passcode",
+        "passwort",
+        "kennwort",
+        "passe",
+        "contraseña",
+        "wachtwoord",
+        "hasło",
+        "lösenord",
+        "lösenordet",
+        "senha",
+    ]
+)
 
 
 def entropy(text: str) -> float:

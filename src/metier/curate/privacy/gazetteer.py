@@ -13,7 +13,7 @@ from metier.curate.privacy.tables import words
 PARTICLES = words("particles")
 # Capitalised words that begin a clause or address nobody in particular.
 STOP = words("stop")
-# Given names that are words, places or makes as well: alone, or before a family name that is a word, they prove nothing.
+# Names that are words, places or makes as well: such a one alone, or two of them together, prove nothing.
 WEAK_GIVEN, WEAK_FAMILY = words("weak given"), words("weak family")
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?")
 _POSSESSIVE = re.compile(r"['’]s$")
@@ -63,19 +63,23 @@ class Word(NamedTuple):
 
     @property
     def capital(self) -> bool:
+        """Whether it begins with a capital and is more than one letter."""
         return self.text[0].isupper() and (len(self.text) > 1 or not self.text.isascii())
 
     @property
     def initial(self) -> bool:
+        """Whether it is an initial, as `Q.`"""
         return len(self.text) == 2 and self.text[0].isupper() and self.text[1] == "."
 
     @property
     def given(self) -> bool:
+        """Whether the gazetteer has it as a given name."""
         known = given_names()
         return self.folded in known or ("-" in self.folded and self.folded.split("-")[0] in known)
 
     @property
     def family(self) -> bool:
+        """Whether the gazetteer has it as a family name."""
         known = family_names()
         return self.folded in known or any(part in known for part in re.split(r"['’\-]", self.folded)[-1:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from metier.curate.privacy.hits import Hit
 from metier.errors import BaseError, UsageError
 
 Finder = Callable[[Sequence[str]], list[list[Hit]]]
-_PERSON = {"per", "person", "name", "nam", "givenname", "surname", "firstname", "lastname", "first_name", "last_name", "middlename", "name_given", "name_family"}  # fmt: skip
+_PERSON = frozenset(
+    ["per", "person", "name", "nam", "givenname", "surname", "firstname", "lastname", "first_name", "last_name"]
+)
 _BATCH = 32
 
 
@@ -44,7 +47,7 @@ def _tokens(folder: Path) -> Finder:
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         ).eval()
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-    except (OSError, ValueError, KeyError, RuntimeError, Exception) as error:  # noqa: BLE001  many libraries, many errors
+    except Exception as error:
         raise BaseError(
             "bad-model",
             "The model that finds names must be a token-classification model with its tokenizer, in safetensors.",
@@ -104,7 +107,7 @@ def _spans(
 
 def _presidio() -> Finder:
     try:
-        from presidio_analyzer import AnalyzerEngine
+        presidio = importlib.import_module("presidio_analyzer")
     except ImportError as error:
         raise UsageError(
             "missing-extra",
@@ -112,7 +115,7 @@ def _presidio() -> Finder:
             found="no package presidio_analyzer",
             fix='Run pip install "metier[privacy]" and a language model of spaCy, or name a model\'s folder.',
         ) from error
-    engine: Any = AnalyzerEngine()
+    engine: Any = presidio.AnalyzerEngine()
 
     def find(texts: Sequence[str]) -> list[list[Hit]]:
         return [

@@ -49,7 +49,7 @@ _END = re.compile(r"[.!]?\s*(?:$|\n|\(|\+?\d{5})")
 _TITLE_WORDS, _NAMED_WORDS, _CLOSING_WORDS = words_of("titles"), words_of("introductions"), words_of("closings")
 _GREETINGS = words_of("greetings")
 # After these small letters are no name: "designed by tracy reese" is a make.
-_BY = frozenset("by an von mit avec con met z med com till för from to".split())
+_BY = frozenset(["by", "an", "von", "mit", "avec", "con", "met", "z", "med", "com", "till", "för", "from", "to"])
 # Makes and firms named after people.
 _MAKES = phrases("words.txt", "makes")
 _SAINTS = words_of("saints")

@@ -14,40 +14,148 @@ _EMAIL = re.compile(
     rf"(?<![\w.+\-@])[\w+]?{_LOCAL}@(?:[^\W_](?:[\w\-]{{0,61}}[^\W_])?\.)+([^\W\d_]{{2,24}})(?![\w@])(?!-\w)"
 )
 _SPELT = re.compile(
-    r"(?<![\w.@])[\w.+\-]{2,40}\s?(?:[\[({<]\s?(?:at|@|ät|arroba)\s?[\])}>])\s?[\w\-]+(?:(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?|\.)[\w\-]+)*(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?|\.)[a-z]{2,12}\b"
+    r"(?<![\w.@])[\w.+\-]{2,40}\s?(?:[\[({<]\s?(?:at|@|ät"
+    r"|arroba)\s?[\])}>])\s?[\w\-]+(?:(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?"
+    r"|\.)[\w\-]+)*(?:\s?[\[({<]\s?(?:dot|\.|punkt|punto|point|ponto)\s?[\])}>]\s?|\.)[a-z]{2,12}\b"
     r"|(?<![\w.@])[\w.+\-]{2,40} at [\w\-]+ dot [a-z]{2,12}\b",
     re.IGNORECASE,
 )
-_FILES = frozenset("png jpg jpeg gif svg webp bmp pdf js css ts py json xml html htm txt csv zip exe dll so md".split())
+_FILES = frozenset(
+    [
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "bmp",
+        "pdf",
+        "js",
+        "css",
+        "ts",
+        "py",
+        "json",
+        "xml",
+        "html",
+        "htm",
+        "txt",
+        "csv",
+        "zip",
+        "exe",
+        "dll",
+        "so",
+        "md",
+    ]
+)
 
-_IPV4 = re.compile(r"(?<![\w.])(?<!\d[,\-])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}(?![\w])(?!\.\d)(?!-[A-Za-z])")  # fmt: skip
-_IPV6 = re.compile(r"(?<![\w.])(?<!::)(?<!\b[0-9A-Fa-f]:)(?<!\b[0-9A-Fa-f]{2}:)(?<!\b[0-9A-Fa-f]{3}:)(?<!\b[0-9A-Fa-f]{4}:)(?=[0-9A-Fa-f:.]*[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.\d{1,3}){3})?(?:%\w+)?(?![\w:])")  # fmt: skip
-_MAC = re.compile(r"(?<![\w.\-])(?<!\b[0-9A-Fa-f]{2}:)(?:[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:\-])(?!\.\w)")  # fmt: skip
+_IPV4 = re.compile(
+    r"(?<![\w.])(?<!\d-)(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d"
+    r"|[1-9]?\d)){3}(?![\w])(?!\.\d)(?!-[A-Za-z])"
+)
+_IPV6 = re.compile(
+    r"(?<![\w.])(?<!::)(?<!\b[0-9A-Fa-f]:)(?<!\b[0-9A-Fa-f]{2}:)(?<!\b[0-9A-Fa-f]{3}:)(?<!\b[0-9A-Fa-f]{4}:)("
+    r"?=[0-9A-Fa-f:.]*[0-9])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.\d{1,3}){3})?(?:%\w+)?(?![\w:])"
+)
+_MAC = re.compile(
+    r"(?<![\w.\-])(?<!\b[0-9A-Fa-f]{2}:)(?:[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
+    r"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:\-])(?!\.\w)"
+)
 
-_URL = re.compile(r"(?<![\w@])(?:https?|ftp|s3|ssh)://[^\s<>\"'\])}]+|(?<![\w@./])(?:www\.)?[\w\-]+(?:\.[\w\-]+)*\.[a-z]{2,12}/[^\s<>\"'\])}]+|(?<![\w@./])t\.me/[\w]+", re.IGNORECASE)  # fmt: skip
+_URL = re.compile(
+    (
+        r"(?<![\w@])(?:https?|ftp|s3|ssh)://[^\s<>\"'\])}]+"
+        r"|(?<![\w@./])(?:www\.)?[\w\-]+(?:\.[\w\-]+)*\.[a-z]{2,12}/[^\s<>\"'\])}]+|(?<![\w@./])t\.me/[\w]+"
+    ),
+    re.IGNORECASE,
+)
 _USER_INFO = re.compile(r"^\w+://[^/\s@]+@")
-_PERSONAL_KEY = re.compile(r"[?&;](?:e-?mail|mail|user(?:_?name|_?id)?|login|uid|phone|tel|token|access_token|api_?key|key|session(?:_?id)?|sid|auth|password|pwd|name|first_?name|last_?name|customer(?:_?id)?|account|dob|ssn)=[^&\s]+", re.IGNORECASE)  # fmt: skip
+_PERSONAL_KEY = re.compile(
+    (
+        r"[?&;](?:e-?mail|mail|user(?:_?name|_?id)?|login|uid|phone|tel|token|access_token|api_?key|key"
+        r"|session(?:_?id)?|sid|auth|password|pwd|name|first_?name|last_?name|customer(?:_?id)?|account|dob"
+        r"|ssn)=[^&\s]+"
+    ),
+    re.IGNORECASE,
+)
 _PROFILE = re.compile(
-    r"^(?:https?://)?(?:www\.|m\.|[a-z]{2}\.)?(?:(?:linkedin\.com/(?:in|pub)|youtube\.com/(?:@|user/|channel/|c/)|reddit\.com/u(?:ser)?|xing\.com/profile|tiktok\.com/@|medium\.com/@|steamcommunity\.com/id)/?"
-    r"|(?:facebook|fb|instagram|twitter|x|github|gitlab|pinterest|vk|threads|snapchat|soundcloud|twitch)\.(?:com|net|tv)/@?(?!(?:help|about|home|login|signup|search|explore|settings|privacy|terms|legal|business|pages|groups|watch|policies|features|pricing|security|orgs|topics|hashtag|p|reel|events|marketplace|intent|share|sharer)(?:[/?#.]|$))"
+    r"^(?:https?://)?(?:www\.|m\.|[a-z]{2}\.)?(?:(?:linkedin\.com/(?:in|pub)|youtube\.com/(?:@|user/"
+    r"|channel/|c/)|reddit\.com/u(?:ser)?|xing\.com/profile|tiktok\.com/@|medium\.com/@"
+    r"|steamcommunity\.com/id)/?"
+    r"|(?:facebook|fb|instagram|twitter|x|github|gitlab|pinterest|vk|threads|snapchat|soundcloud"
+    r"|twitch)\.(?:com|net|tv)/@?(?!(?:help|about|home|login|signup|search|explore|settings|privacy|terms"
+    r"|legal|business|pages|groups|watch|policies|features|pricing|security|orgs|topics|hashtag|p|reel"
+    r"|events|marketplace|intent|share|sharer)(?:[/?#.]|$))"
     r"|(?:t|wa|paypal)\.me/(?:@|paypalme/)?|paypal\.com/paypalme/)[\w.\-]{2,}",
     re.IGNORECASE,
 )
 
 _HANDLE = re.compile(r"(?<![\w@./#&=:\-])@[A-Za-z_](?:[\w.\-]{0,28}\w)?(?![\w@/])")
 _NOT_HANDLES = frozenset(
-    "user users username home work school all here everyone channel override media import property param return returns "
-    "todo staticmethod classmethod dataclass test the my a an least most first last night noon gmail hotmail yahoo outlook "
-    "app component injectable input output angular".split()
+    [
+        "user",
+        "users",
+        "username",
+        "home",
+        "work",
+        "school",
+        "all",
+        "here",
+        "everyone",
+        "channel",
+        "override",
+        "media",
+        "import",
+        "property",
+        "param",
+        "return",
+        "returns",
+        "todo",
+        "staticmethod",
+        "classmethod",
+        "dataclass",
+        "test",
+        "the",
+        "my",
+        "a",
+        "an",
+        "least",
+        "most",
+        "first",
+        "last",
+        "night",
+        "noon",
+        "gmail",
+        "hotmail",
+        "yahoo",
+        "outlook",
+        "app",
+        "component",
+        "injectable",
+        "input",
+        "output",
+        "angular",
+    ]
 )
-_USER = re.compile(r"[\s\"'«„“(\[<]*(?:(?:is|ist|lautet|est|es|è|e|é|to|är|eh|was|be|jest|named|called)\b|[:=#]|->)*[\s\"'«„“(\[<]*(@?[A-Za-z](?:[\w.\-]{1,38}\w))(?![\w@])", re.IGNORECASE)  # fmt: skip
-_USER_LATER = re.compile(r"(?<![\w@./])@?[A-Za-z][A-Za-z._\-]*\d[\w.\-]*\w(?![\w@])|(?<![\w@./])[A-Za-z]+[_][\w.\-]*\w(?![\w@])|(?<![\w@./])@[A-Za-z]\w{2,}")  # fmt: skip
+_USER = re.compile(
+    (
+        r"[\s\"'«„“(\[<]*(?:(?:is|ist|lautet|est|es|è|e|é|to|är|eh|was|be|jest|named|called)\b|[:=#]"
+        r"|->)*[\s\"'«„“(\[<]*(@?[A-Za-z](?:[\w.\-]{1,38}\w))(?![\w@])"
+    ),
+    re.IGNORECASE,
+)
+_USER_LATER = re.compile(
+    r"(?<![\w@./])@?[A-Za-z][A-Za-z._\-]*\d[\w.\-]*\w(?![\w@])|(?<![\w@./])[A-Za-z]+[_][\w.\-]*\w(?![\w@])"
+    r"|(?<![\w@./])@[A-Za-z]\w{2,}"
+)
 
 _DEGREES = re.compile(
-    r"(?<![\w.,])(?<!\d[,;]\s)(-?\d{1,2}\.\d{2,})\s?°?\s?[NSns]?\s?[,;/| ]\s?(-?\d{1,3}\.\d{2,})(?:\s?°?\s?[EWOewo]\b)?(?!\.?\d)(?!\s?[,;]\s?-?\d+\.\d)"
+    r"(?<![\w.,])(?<!\d[,;]\s)(-?\d{1,2}\.\d{2,})\s?°?\s?[NSns]?\s?[,;/| "
+    r"]\s?(-?\d{1,3}\.\d{2,})(?:\s?°?\s?[EWOewo]\b)?(?!\.?\d)(?!\s?[,;]\s?-?\d+\.\d)"
 )
 _MINUTES = re.compile(
-    r"(?<![\w.])\d{1,2}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|″|''|”)\s?)?)?[NS][,;/ ]{0,3}\d{1,3}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|″|''|”)\s?)?)?[EWO]\b"
+    r"(?<![\w.])\d{1,2}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|″|''"
+    r"|”)\s?)?)?[NS][,;/ ]{0,3}\d{1,3}\s?°\s?(?:\d{1,2}(?:\.\d+)?\s?['′’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\""
+    r"|″|''|”)\s?)?)?[EWO]\b"
 )
 _LABELLED = re.compile(
     r"\blat(?:itude)?\b\W{0,4}(-?\d{1,2}\.\d+)\W{1,6}(?:lon|lng|long|longitude)\b\W{0,4}(-?\d{1,3}\.\d+)", re.IGNORECASE

@@ -12,7 +12,8 @@ from metier.curate.privacy.national import compact
 
 _GROUPED = r"\d{4}(?P<s>[ .\-\u00a0\u2013]{1,3})(?:\d{4}(?P=s)\d{4}(?P=s)\d{4}|\d{6}(?P=s)\d{4,5})(?!\d)"
 _CARD = re.compile(
-    rf"(?<![\w+@#])(?<!\d[.,\-])(?:{_GROUPED}|\d{{12,19}}(?!\d)|\d(?:[ .\-\u00a0\u2013]{{0,3}}\d){{11,18}}(?!\d))(?!-\d)"
+    rf"(?<![\w+@#])(?<!\d[.,\-])(?:{_GROUPED}|\d{{12,19}}(?!\d)"
+    rf"|\d(?:[ .\-\u00a0\u2013]{{0,3}}\d){{11,18}}(?!\d))(?!-\d)"
 )
 _IBAN = re.compile(r"(?<![\w@])[A-Z]{2}\d{2}(?:[ \-\u00a0]?[A-Z0-9]){11,30}(?![\w@])", re.IGNORECASE)
 

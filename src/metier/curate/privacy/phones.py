@@ -13,10 +13,8 @@ from metier.curate.privacy.contexts import ANOTHERS, MINE, NOBODYS, NOTHING, sai
 from metier.curate.privacy.hits import Hit
 
 # ITU-T E.164 calling codes.
-_ONE, _TWO = frozenset("17"), frozenset(
-    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 "
-    "92 93 94 95 98".split()
-)  # fmt: skip
+_ONE = frozenset("17")
+_TWO = re.compile(r"2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
 _THREE = re.compile(r"2[1-689]\d|3[578]\d|42\d|50\d|59\d|6[789]\d|8[058]\d|96\d|97\d|99\d")
 
 _CANDIDATE = re.compile(
@@ -39,7 +37,7 @@ _SHAPES = re.compile(
 
 def _called(digits: str) -> bool:
     """Whether digits begin with a calling code and are as long as a number may be."""
-    known = digits[0] in _ONE or digits[:2] in _TWO or _THREE.match(digits) is not None
+    known = digits[0] in _ONE or _TWO.match(digits) is not None or _THREE.match(digits) is not None
     return known and (len(digits) == 11 if digits[0] in _ONE else 8 <= len(digits) <= 15)
 
 

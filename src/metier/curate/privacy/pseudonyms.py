@@ -95,7 +95,9 @@ def _follows(rule: Rule, new: str) -> bool:
 
 def _prefix(rule: Rule, value: str) -> int:
     """How many signs at the front say the country and the form, not the person."""
-    return 2 if rule.type == "tax_id" and value[:2].isalpha() else 1 if value[:1].isalpha() and rule.name != "it-codice-fiscale" and rule.name != "gb-nino" else 0  # fmt: skip
+    if rule.type == "tax_id" and value[:2].isalpha():
+        return 2
+    return 1 if value[:1].isalpha() and rule.name not in {"it-codice-fiscale", "gb-nino"} else 0
 
 
 def _card(value: str, key: bytes) -> str:
@@ -166,7 +168,11 @@ def _name_word(word: str, key: bytes) -> str:
     return new.upper() if word.isupper() else new.lower() if word.islower() else new
 
 
-_STREET_ENDS = re.compile(r"(?:stra(?:ß|ss)e|str\.?|weg|allee|gasse|platz|damm|ufer|straat|laan|plein|gracht|kade|dijk|dreef|singel|steeg|gatan|vägen|gränd|stigen|torget|backen)$", re.IGNORECASE)  # fmt: skip
+_STREET_ENDS = re.compile(
+    r"(?:stra(?:ß|ss)e|str\.?|weg|allee|gasse|platz|damm|ufer|straat|laan|plein|gracht|kade|dijk|dreef|singel"
+    r"|steeg|gatan|vägen|gränd|stigen|torget|backen)$",
+    re.IGNORECASE,
+)
 _PARTICLES, _STREET_WORDS = words("particles"), words("street words")
 
 

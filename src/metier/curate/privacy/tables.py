@@ -1,4 +1,4 @@
-"""Words and phrases in the text files beside this one: `[section]`, then words between blanks or phrases between bars."""
+"""Words and phrases in the text files beside this one: `[section]`, then words, or phrases between bars."""
 
 from __future__ import annotations
 
