@@ -37,8 +37,8 @@ def planted() -> dict[str, dict[int, str]]:
 def measured(answer: dict[str, Any]) -> dict[str, Any]:
     """Of each planted kind: how many rows were found, flagged for action, and named rightly; alarms elsewhere by kind.
 
-    A copy counts as found on either of its two rows. Names in ordinary sentences are not listed as planted, so alarms of
-    personal data are not all false.
+    A copy counts as found on either of its two rows. Names in ordinary sentences are not listed as planted, so not all
+    alarms of personal data are false.
     """
     faults = planted()
     kinds: dict[int, set[str]] = defaultdict(set)

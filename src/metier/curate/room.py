@@ -273,7 +273,10 @@ def _worth(material: Material, findings: Sequence[Finding], names: Sequence[str]
 
 
 def _split(material: Material) -> tuple[np.ndarray | None, list[str]]:
-    """(n,) of train, validation and None for rows that are no examples; None where the table has its own; and notes."""
+    """(n,) of train, validation, test and None for rows that are no examples; None where the table has its own; notes.
+
+    Examples in neither part, copies of rows that are held out, are marked as test: tuning leaves those alone.
+    """
     dataset = material.train.dataset
     if apply.SPLIT in dataset.table.column_names or material.train.examples.assigned is not None:
         return None, ["No split was added: the table has one."]
@@ -282,6 +285,7 @@ def _split(material: Material) -> tuple[np.ndarray | None, list[str]]:
     parts = splitting.offer(material)
     words = np.full(len(dataset), None, object)
     rows = material.train.examples.rows
+    words[rows] = "test"
     words[rows[parts.train]], words[rows[parts.validation]] = "train", "validation"
     return words, [f"The column {apply.SPLIT} is {parts.method}.", *parts.notes]
 
