@@ -63,15 +63,20 @@ def _told(found: Mapping[str, Any]) -> None:
     by = "content" if found["matched_by"] == "content" else f"the column {found['matched_by']}"
     counts = [[name, rows] for name, rows in found["rows"].items()]
     table(f"{found['a']['rows']} rows -> {found['b']['rows']} rows, matched by {by}", ["rows", ""], counts)
-    columns = [[what, c["name"], c.get("type") or f"{c['from']} -> {c['to']}"] for what, some in found["columns"].items()
-               for c in some]  # fmt: skip
+    columns = [
+        [what, column["name"], column.get("type") or f"{column['from']} -> {column['to']}"]
+        for what, some in found["columns"].items()
+        for column in some
+    ]
     if columns:
         table("columns", ["", "column", "type"], columns)
     if found["label_moves"]:
         moves = [[move["from"], move["to"], move["rows"]] for move in found["label_moves"][:20]]
         table("relabelled", ["from", "to", "rows"], moves)
-    shifts = [[s["what"], s["column"], f"{s['statistic']:.3f}", f"{s['adjusted']:.4f}", _most(s)]
-              for s in sorted(found["shifts"], key=lambda shift: shift["adjusted"])]  # fmt: skip
+    shifts = [
+        [shift["what"], shift["column"], f"{shift['statistic']:.3f}", f"{shift['adjusted']:.4f}", _most(shift)]
+        for shift in sorted(found["shifts"], key=lambda shift: shift["adjusted"])
+    ]
     if shifts:
         table("shifts; p is corrected for the number of columns", ["", "column", "size", "p", "largest change"], shifts)
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from metier.data.dataset import Column, Dataset
 from metier.data.profile import count_different, hashes
 from metier.data.schema import number_style, numbers, require, strings
-from metier.data.shift import Floats, Ints, Pairs, Shift, holm, of_shares, of_values
+from metier.data.shift import Chance, Floats, Ints, Pairs, Shift, holm, of_shares, of_values
 from metier.data.split import input_hashes
 from metier.errors import DataError
 from metier.plan import Plan
@@ -66,9 +66,7 @@ class Difference:
             "a": dict(self.a),
             "b": dict(self.b),
             "matched_by": found.by,
-            "rows": {
-                name: len(getattr(found, name)) for name in ("same", "added", "removed", "changed", "relabelled")
-            },
+            "rows": {name: len(getattr(found, name)) for name in ("same", "added", "removed", "changed", "relabelled")},
             "added": found.added[:_SHOWN].tolist(),
             "removed": found.removed[:_SHOWN].tolist(),
             "changed": [{"a": a, "b": b} for a, b in found.changed[:_SHOWN].tolist()],
@@ -204,10 +202,12 @@ def _by_content(a: Dataset, b: Dataset, common: list[str], target: str | None) -
 
 
 def _mixed(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return one * np.uint64(0x9E3779B97F4A7C15) + other
+    return np.asarray(one * np.uint64(0x9E3779B97F4A7C15) + other, np.uint64)
 
 
-def _matched_first(exact_a: np.ndarray, exact_b: np.ndarray, rows_a: np.ndarray, rows_b: np.ndarray) -> tuple[Ints, Ints]:
+def _matched_first(
+    exact_a: np.ndarray, exact_b: np.ndarray, rows_a: np.ndarray, rows_b: np.ndarray
+) -> tuple[Ints, Ints]:
     """Rows equal to the letter first; then, of what is left, those equal but for case and spaces."""
     one, other = match(exact_a, exact_b)
     left_a, left_b = _others(one, len(exact_a)), _others(other, len(exact_b))
@@ -261,16 +261,16 @@ def _columns(a: Dataset, b: Dataset, common: list[str]) -> dict[str, list[dict[s
 def _shift(a: Dataset, b: Dataset, name: str, target: str | None, pairs: Pairs, plan: Plan) -> Shift | None:
     """The shift of one column, None where it is none to be compared: identifiers, times, many different values."""
     one, other = a.schema.column(name), b.schema.column(name)
-    level, seed = plan.ladder.level, plan.seed
+    chance = Chance(plan.ladder.level, plan.seed)
     if "text" in (one.role, other.role):
-        return of_values("length", name, _lengths(a, name), _lengths(b, name), pairs, level, seed)
+        return of_values("length", name, _lengths(a, name), _lengths(b, name), pairs, chance)
     if _is_number(one) and _is_number(other):
-        values = (numbers(side.table, name, number_style(side.table, name)) for side in (a, b))
-        return of_values("number", name, *values, pairs, level, seed)
+        before, after = (numbers(side.table, name, number_style(side.table, name)) for side in (a, b))
+        return of_values("number", name, before, after, pairs, chance)
     if name != target and name not in plan.curate.by and not _is_category(one, other):
         return None
-    names, before, after = _codes(a, b, name)
-    return of_shares("label" if name == target else "category", name, before, after, names, pairs, level, seed)
+    names, old, new = _codes(a, b, name)
+    return of_shares("label" if name == target else "category", name, old, new, names, pairs, chance)
 
 
 def _is_number(column: Column) -> bool:

@@ -19,7 +19,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 What = Literal["label", "category", "length", "number"]
 
-_DRAWS = 1999
 _BINS = 64
 
 
@@ -59,6 +58,15 @@ class Shift:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """How sure an answer must be: the level of intervals and tests, and the arrangements that a test draws."""
+
+    level: float = 0.95
+    seed: int = 0
+    draws: int = 1999
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Which rows are the same row: positions in A and in B, int64 (m,) each; the others are on one side only."""
 
@@ -85,31 +93,26 @@ class _Counts:
 
 
 def of_shares(
-    what: What, column: str, before: Ints, after: Ints, names: Sequence[str], pairs: Pairs, level: float, seed: int
+    what: What, column: str, before: Ints, after: Ints, names: Sequence[str], pairs: Pairs, chance: Chance
 ) -> Shift:
     """The shift of a column of labels or categories; codes (n,) index `names`, -1 is missing and not counted."""
     counts = _count(before, after, pairs, len(names))
     if not counts.before.sum() or not counts.after.sum():
         return Shift(what, column, 0.0, 1.0)
-    statistic, p_value = _tested(counts, _cramer, seed)
-    return Shift(what, column, statistic, p_value, changes=_shares(counts, names, level))
+    statistic, p_value = _tested(counts, _cramer, chance)
+    return Shift(what, column, statistic, p_value, changes=_shares(counts, names, chance.level))
 
 
-def of_values(
-    what: What, column: str, before: Floats, after: Floats, pairs: Pairs, level: float, seed: int
-) -> Shift:
+def of_values(what: What, column: str, before: Floats, after: Floats, pairs: Pairs, chance: Chance) -> Shift:
     """The shift of a column of numbers, (n,) with NaN where missing."""
     known_a, known_b = np.isfinite(before), np.isfinite(after)
     if not known_a.any() or not known_b.any():
         return Shift(what, column, 0.0, 1.0)
     together = np.concatenate([before[known_a], after[known_b]])
     edges = np.unique(np.quantile(together, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    codes = [
-        np.where(known, np.searchsorted(edges, values, side="left"), -1).astype(np.int64)
-        for values, known in ((before, known_a), (after, known_b))
-    ]
-    statistic, p_value = _tested(_count(*codes, pairs, len(edges) + 1), _kolmogorov, seed)
-    return Shift(what, column, statistic, p_value, changes=(_mean(before, after, pairs, level),))
+    counts = _count(_binned(before, edges), _binned(after, edges), pairs, len(edges) + 1)
+    statistic, p_value = _tested(counts, _kolmogorov, chance)
+    return Shift(what, column, statistic, p_value, changes=(_mean(before, after, pairs, chance.level),))
 
 
 def holm(shifts: Sequence[Shift], level: float) -> tuple[Shift, ...]:
@@ -120,8 +123,14 @@ def holm(shifts: Sequence[Shift], level: float) -> tuple[Shift, ...]:
         largest = max(largest, min(1.0, (len(shifts) - rank) * shifts[at].p_value))
         adjusted[at] = largest
     return tuple(
-        replace(shift, adjusted=float(p), shifted=bool(p <= 1 - level)) for shift, p in zip(shifts, adjusted, strict=True)
+        replace(shift, adjusted=float(p), shifted=bool(p <= 1 - level))
+        for shift, p in zip(shifts, adjusted, strict=True)
     )
+
+
+def _binned(values: Floats, edges: Floats) -> Ints:
+    """(n,) values as bins from 0, -1 where missing."""
+    return np.where(np.isfinite(values), np.searchsorted(edges, values, side="left"), -1).astype(np.int64)
 
 
 def _count(before: Ints, after: Ints, pairs: Pairs, width: int) -> _Counts:
@@ -140,29 +149,29 @@ def _count(before: Ints, after: Ints, pairs: Pairs, width: int) -> _Counts:
     )
 
 
-def _tested(counts: _Counts, statistic: Any, seed: int) -> tuple[float, float]:
+def _tested(counts: _Counts, statistic: Any, chance: Chance) -> tuple[float, float]:
     """The statistic, and how often arrangements by chance reach it."""
     observed = float(statistic(counts.before[None], counts.after[None])[0])
     if not counts.gone.any() and not counts.come.any() and not len(counts.moved):
         return observed, 1.0
-    rng = np.random.default_rng(seed)
+    rng, draws = np.random.default_rng(chance.seed), chance.draws
     pool = counts.kept + counts.gone + counts.come
-    before, after = np.tile(pool, (_DRAWS, 1)), np.tile(pool, (_DRAWS, 1))
-    gone = rng.multivariate_hypergeometric(pool, int(counts.gone.sum()), size=_DRAWS)
+    before, after = np.tile(pool, (draws, 1)), np.tile(pool, (draws, 1))
+    gone = rng.multivariate_hypergeometric(pool, int(counts.gone.sum()), size=draws)
     came = int(counts.come.sum())
     if came and counts.gone.any():
         come = np.stack([rng.multivariate_hypergeometric(pool - drawn, came) for drawn in gone])
     else:
-        come = rng.multivariate_hypergeometric(pool, came, size=_DRAWS)
+        come = rng.multivariate_hypergeometric(pool, came, size=draws)
     before, after = before - come, after - gone
     for start, end, rows in counts.moved:
-        swapped = rng.binomial(rows, 0.5, _DRAWS)
+        swapped = rng.binomial(rows, 0.5, draws)
         before[:, start] += rows - swapped
         before[:, end] += swapped
         after[:, end] += rows - swapped
         after[:, start] += swapped
     reached = np.count_nonzero(statistic(before, after) >= observed - 1e-12)
-    return observed, float((1 + reached) / (1 + _DRAWS))
+    return observed, float((1 + reached) / (1 + draws))
 
 
 def _cramer(before: Ints, after: Ints) -> Floats:

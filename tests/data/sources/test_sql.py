@@ -35,7 +35,9 @@ def shop(tmp_path: Path) -> Path:
     path = tmp_path / "shop.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, text TEXT, label TEXT, amount REAL, late INT)")
-        rows = [(i, f"where is order {i} please", "ab"[i % 2], i / 2, None if i < 9_000 else i % 2) for i in range(20_000)]
+        rows = [
+            (i, f"where is order {i} please", "ab"[i % 2], i / 2, None if i < 9_000 else i % 2) for i in range(20_000)
+        ]
         database.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", reversed(rows))
         database.execute("CREATE TABLE unfilled (id INTEGER)")
     database.close()
@@ -167,7 +169,9 @@ def test_words_inside_literals_names_and_comments_count_for_nothing() -> None:
         assert checked_query(query) == query.strip()
 
 
-@given(st.text("abc '\"-/*;$`", max_size=30), st.sampled_from(["drop table t", "delete from t", "insert into t select 1"]))
+@given(
+    st.text("abc '\"-/*;$`", max_size=30), st.sampled_from(["drop table t", "delete from t", "insert into t select 1"])
+)
 def test_no_text_before_a_second_statement_hides_it(start: str, statement: str) -> None:
     """What SQLite itself takes as one statement that changes nothing is all that may pass."""
     query = f"SELECT {start} ; {statement}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 from xml.parsers import expat
 
 from metier.data.sources.pdf import PdfReader
@@ -88,7 +88,8 @@ def _docx(path: Path) -> tuple[str | None, str | None]:
     except KeyError:
         return None, "no Word document in it"
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, expat.ExpatError) as error:
-        encrypted = path.open("rb").read(4) == b"\xd0\xcf\x11\xe0"
+        with path.open("rb") as stream:
+            encrypted = stream.read(4) == b"\xd0\xcf\x11\xe0"
         return None, "needs a password, or is an old .doc" if encrypted else f"broken ({type(error).__name__})"
     return (text, None) if text else (None, "no text in it")
 
@@ -105,7 +106,7 @@ class _Paragraphs:
         self._letters = 0
         self._in_text, self._skipped = False, 0
 
-    def read(self, stream: BinaryIO) -> str:
+    def read(self, stream: IO[bytes]) -> str:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartDoctypeDeclHandler = self._refuse
         parser.StartElementHandler = self._start

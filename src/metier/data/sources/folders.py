@@ -124,5 +124,6 @@ def _batches(
         yield pa.RecordBatch.from_pylist(rows, schema=columns)
     for why, names in aside.items():
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-        detail = f"{len(names):,} files are set aside ({why}): {shown}."
+        many = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+        detail = f"{many} set aside ({why}): {shown}."
         problems.append(Problem("unread-files", "warning", detail, len(names), fix="Mend or remove them."))

@@ -20,8 +20,22 @@ _EXTRAS = {
     "http": "http", "https": "http",
 }  # fmt: skip
 # What stores call a version of a file; the first one given is compared with that of the last fetch.
-_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "LastModified", "Last-Modified", "last_modified", "updated")
-_TAGS += ("mtime", "created")
+_TAGS = tuple(
+    [
+        "ETag",
+        "etag",
+        "md5Hash",
+        "content_md5",
+        "md5",
+        "LastModified",
+        "Last-Modified",
+        "last_modified",
+        "updated",
+        "mtime",
+        "created",
+    ]
+)
+_WEB = {"http", "https"}
 
 
 def fetch(place: str, folder: Path) -> Path:
@@ -38,13 +52,16 @@ def fetch(place: str, folder: Path) -> Path:
             store, path = fsspec.core.url_to_fs(place)
         except ImportError as error:
             raise _driver_missing(place, error) from None
-        protocols = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
-        if protocols & {"file", "local"}:
+        if _protocols(store) & {"file", "local"}:
             return Path(path)
         store.invalidate_cache()
-        if store.exists(path) and not protocols & {"http", "https"} and store.isdir(path):
+        if not _protocols(store) & _WEB and store.isdir(path):
             return _fetch_folder(store, path, folder / _key(place), place)
         return _fetch_file(store, path, store.info(path), folder / _key(place), place)
+
+
+def _protocols(store: Any) -> set[str]:
+    return {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
 
 
 def _key(place: str) -> str:
@@ -91,7 +108,8 @@ def _fetch_file(
         while data := stream.read(_BLOCK):
             out.write(data)
             written += len(data)
-        if size is not None and written != size and not store.protocol == "http" and "https" not in store.protocol:
+        # A web server may send less than it says, packed; what arrives is unpacked.
+        if size is not None and written != size and not _protocols(store) & _WEB:
             raise ResourceError(
                 "cut-short",
                 "The file must arrive whole.",

@@ -38,9 +38,7 @@ _FIRST, _MOST, _BYTES = 2**8, 2**13, 2**22  # rows fetched at once: at first, at
 _PATIENCE = 10  # seconds to wait for a server's first word
 
 # Literals, quoted names and comments, so that a word inside them counts for nothing.
-_QUOTED = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|/\*(?!!).*?\*/|\$(\w*)\$.*?\$\1\$""", re.DOTALL
-)
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|/\*(?!!).*?\*/|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 _ASKS = re.compile(r"\s*\(*\s*(select|with|table|values)\b", re.IGNORECASE)
 _CHANGES = re.compile(
     r"\b(insert\s+into|delete\s+from|merge\s+into|update\s+\S+(\s+as)?(\s+\w+)?\s+set|into)\b|/\*!", re.IGNORECASE
@@ -67,9 +65,9 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
     with temporary(cache) as work, _connected(address) as connection:
         statement, problems = _statement(connection, asked, place)
         with _answered(connection, statement, place) as result:
-            names = [str(name) for name in result.keys()]
+            names = list(map(str, result.keys()))
             if len(set(names)) < len(names):
-                raise repeated_names(names, statement)
+                raise repeated_names(names)
             check_names(names)
             with Spool(names, work) as spool:
                 wanted = _FIRST
@@ -132,9 +130,7 @@ def _statement(connection: Connection, asked: str | None, place: str) -> tuple[s
     return _whole(connection, inspector, schema or None, table)
 
 
-def _whole(
-    connection: Connection, inspector: Inspector, schema: str | None, table: str
-) -> tuple[str, list[Problem]]:
+def _whole(connection: Connection, inspector: Inspector, schema: str | None, table: str) -> tuple[str, list[Problem]]:
     """All rows of a table, in the order of its primary key so that the same rows come in the same order."""
     quoted = connection.dialect.identifier_preparer.quote
     statement = "SELECT * FROM " + (f"{quoted(schema)}." if schema else "") + quoted(table)

@@ -124,7 +124,7 @@ def which_table(tables: Sequence[str], shown: str) -> DataError:
     )
 
 
-def repeated_names(names: Sequence[str], statement: str) -> DataError:
+def repeated_names(names: Sequence[str]) -> DataError:
     """The error for a query that gives two columns one name."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     return DataError(
