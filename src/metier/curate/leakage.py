@@ -193,7 +193,7 @@ def _time(material: Material) -> tuple[list[Finding], dict[str, Any] | None]:
         return [], facts
     detail = (
         f"{len(rows):,} of {len(known):,} held-out rows ({share:.0%}) are older by {name} than the newest row trained "
-        "on: the model is measured on a time it has seen, and in use it will meet a newer one. Hold out the newest rows."
+        "on: the model is measured on a time it has seen, and in use it will meet a newer one. Hold out the newest."
     )
     related = tuple(side.examples.rows[rows][:_RELATED].tolist())
     how = {"how": "time", **facts}

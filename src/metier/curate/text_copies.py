@@ -228,15 +228,15 @@ class Words:
 
     def _difference(self, left: list[str], right: list[str]) -> str:
         """How one text's words differ from the other's at one place; one of `_KINDS`."""
-        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.distance import OSA
 
         one, other = "".join(left), "".join(right)
         if one == other:
             return "misspelt"
         digits, others = ("".join(_DIGITS.findall(side)) for side in (one, other))
-        edits, longest = Levenshtein.distance(one, other), max(len(one), len(other))
+        edits, longest = OSA.distance(one, other), max(len(one), len(other))
         if digits != others:
-            slight = left and right and edits <= 0.5 * longest and Levenshtein.distance(digits, others) <= 1
+            slight = left and right and edits <= 0.5 * longest and OSA.distance(digits, others) <= 1
             return "number" if slight else "another number"
         if not left or not right:
             return "misspelt" if longest == 1 else "exchanged"
@@ -245,7 +245,11 @@ class Words:
         # What hardly a text has, or what is far rarer than the word it looks like, is a misspelling of it.
         far_rarer = len(left) == len(right) and min(map(min, rows)) * _MISSPELT <= max(map(max, rows))
         slips = max(1 + (sum(rare) == 1 and longest > 3), _LOOKS_ALIKE * longest)
-        if edits <= slips and (any(rare) or far_rarer):
+        # Letters put before or after a word make another word of it: activate, deactivate.
+        derived = edits > 1 and (
+            one.startswith(other) or one.endswith(other) or other.startswith(one) or other.endswith(one)
+        )
+        if edits <= slips and (any(rare) or far_rarer) and not derived:
             return "misspelt"
         near = edits <= 0.5 * longest
         if any(rare):
