@@ -33,7 +33,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "eyJ": ("jwt", r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]{8,})?"),
     "hooks.slack.com": ("slack", r"https://hooks\.slack\.com/services/[\w/]+"),
 }
-_KNOWN_FORMS = {
+KNOWN_FORMS = {
     literal: (rule, re.compile(rf"(?<![A-Za-z0-9_])(?:{form})(?![A-Za-z0-9])"))
     for literal, (rule, form) in _KNOWN.items()
 }
@@ -79,7 +79,7 @@ def entropy(text: str) -> float:
 
 def secrets(text: str, lowered: str, awake: set[str]) -> Iterator[Hit]:
     """Keys, tokens and written-out passwords."""
-    for literal, (rule, form) in _KNOWN_FORMS.items():
+    for literal, (rule, form) in KNOWN_FORMS.items():
         if literal in text:
             for match in form.finditer(text):
                 yield Hit("secret", match.start(), match.end(), 0.99, rule)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from metier.curate.privacy.hits import Hit
+from metier.curate.privacy.hits import Hit, settle
 from metier.errors import BaseError, UsageError
 
 Finder = Callable[[Sequence[str]], list[list[Hit]]]
@@ -40,13 +40,14 @@ def _person(label: str) -> str | None:
 
 def _tokens(folder: Path) -> Finder:
     import torch
-    from transformers import AutoModelForTokenClassification, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
+    from transformers import AutoModelForTokenClassification
 
     try:
         model = AutoModelForTokenClassification.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         ).eval()
-        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:
         raise BaseError(
             "bad-model",
@@ -63,37 +64,43 @@ def _tokens(folder: Path) -> Finder:
             fix="Name another model, or leave --names out.",
         )
     most = int(getattr(model.config, "max_position_embeddings", 512)) - 2
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    # A long text is read in windows that overlap, so that no name is cut.
+    tokenizer.enable_truncation(most, stride=min(32, most // 4))
+    tokenizer.no_padding()
 
     def find(texts: Sequence[str]) -> list[list[Hit]]:
-        found: list[list[Hit]] = []
-        for at in range(0, len(texts), _BATCH):
-            batch = tokenizer(
-                list(texts[at : at + _BATCH]),
-                return_offsets_mapping=True, return_tensors="pt", padding=True, truncation=True, max_length=most,
-            )  # fmt: skip
-            offsets = batch.pop("offset_mapping").tolist()
-            batch.pop("token_type_ids", None)
+        found: list[list[Hit]] = [[] for _ in texts]
+        windows = [
+            (number, window)
+            for number, encoding in enumerate(tokenizer.encode_batch(list(texts)))
+            for window in [encoding, *encoding.overflowing]
+            if window.ids
+        ]
+        for at in range(0, len(windows), _BATCH):
+            batch = windows[at : at + _BATCH]
+            longest = max(len(window.ids) for _, window in batch)
+            ids, attended = torch.zeros((2, len(batch), longest), dtype=torch.long)
+            for row, (_, window) in enumerate(batch):
+                ids[row, : len(window.ids)] = torch.tensor(window.ids)
+                attended[row, : len(window.ids)] = 1
             with torch.inference_mode():
-                shares = model(**batch).logits.softmax(-1)
-            best = shares.max(-1)
-            found += [
-                _spans(codes, sure, places, begins)
-                for codes, sure, places in zip(best.indices.tolist(), best.values.tolist(), offsets, strict=True)
-            ]
-        return found
+                best = model(input_ids=ids, attention_mask=attended).logits.softmax(-1).max(-1)
+            for row, (number, window) in enumerate(batch):
+                size = len(window.ids)
+                codes, sure = best.indices[row, :size].tolist(), best.values[row, :size].tolist()
+                found[number] += _spans(codes, sure, window.offsets, begins)
+        return [settle(hits) for hits in found]
 
     return find
 
 
 def _spans(
-    codes: list[int], sure: list[float], places: list[list[int]], begins: dict[int, str | None]
+    codes: list[int], sure: list[float], places: list[tuple[int, int]], begins: dict[int, str | None]
 ) -> list[Hit]:  # fmt: skip
     """Tokens of people side by side become one hit, whose confidence is its least sure token's."""
     hits: list[Hit] = []
     open_at: tuple[int, int, float] | None = None
-    for code, share, (start, end) in [*zip(codes, sure, places, strict=True), (-1, 0.0, [0, 0])]:
+    for code, share, (start, end) in [*zip(codes, sure, places, strict=True), (-1, 0.0, (0, 0))]:
         tag = begins.get(code) if start != end else None
         # A piece of a word goes with the word, a word after a blank with the name before it.
         if tag and open_at and (tag != "B" or start == open_at[1]) and start - open_at[1] <= 1:

@@ -14,6 +14,7 @@ from itertools import count
 
 from metier.curate.privacy import checksums
 from metier.curate.privacy.called import CALENDARS
+from metier.curate.privacy.credentials import KNOWN_FORMS
 from metier.curate.privacy.gazetteer import family_names, fold, given_names
 from metier.curate.privacy.national import BY_NAME, Rule, compact
 from metier.curate.privacy.tables import words
@@ -254,7 +255,11 @@ def _coordinates(value: str, key: bytes) -> str:
 
 
 def _secret(value: str, key: bytes) -> str:
-    return _scrambled(value, _Draws(key, "secret", value), keep=4) if len(value) < 400 else "[SECRET]"
+    if len(value) > 400:  # a key block
+        return "[SECRET]"
+    forms = [form for _, form in KNOWN_FORMS.values() if form.fullmatch(value)]
+    right = forms[0].fullmatch if forms else bool
+    return _checked(value, _Draws(key, "secret", value), lambda new: bool(right(new)), keep=4)
 
 
 def _username(value: str, key: bytes) -> str:
