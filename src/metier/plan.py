@@ -197,7 +197,7 @@ class ComparePlan(_Section):
     sizes: int = Field(5, ge=2, le=12, description="How many numbers of labels are tried, up to all there are.")
     repeats: int = Field(3, ge=1, le=20, description="How many times each is tried, on rows drawn anew.")
     goal: float | None = Field(
-        None, description="A score; how many labels each way needs for it. The second best way's score if left out."
+        None, description="A score; how many labels each way needs for it. What the recommended way reaches if left out."
     )
     more_labels: int = Field(1000, ge=1, description="The forecast says what so many more labels would buy.")
     price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs, in any currency.")

@@ -71,11 +71,11 @@ def test_every_way_is_fitted_at_every_size_and_learns(laid, tmp_path: Path) -> N
     fits, skipped = measure(made, compared, [24, 80, 240])
     assert skipped == []
     assert len(fits) == 3 * 3 * 2
-    for name in ("linear", "frozen"):
+    for name, least in (("linear", 0.9), ("frozen", 0.5)):
         found = scores(fits, name)
         assert list(found) == [24, 80, 240]
         assert found[240].mean() > found[24].mean()
-        assert found[240].mean() > 0.9
+        assert found[240].mean() > least
     assert all(fit.seconds > 0 and fit.watt_hours >= 0 for fit in fits)
     assert {fit.seconds_per_prediction is None for fit in fits if fit.job.repeat == 0 and fit.job.rows == 240} == {
         False

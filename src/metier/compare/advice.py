@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from metier.compare.outcome import Outcome, Standing
-from metier.compare.ways import SCRATCH
 from metier.pages.words import count, figure, number, plural
 from metier.pages.words import seconds as duration
 
@@ -21,6 +20,8 @@ def unit(outcome: Outcome) -> str:
 def headline(outcome: Outcome) -> str:
     """The verdict in one sentence."""
     chosen, best = outcome.way(outcome.recommended), outcome.standings[0]
+    if _unmeasured(outcome):
+        return f"{chosen.title}, so far: there was no time to fine-tune on all of your labels."
     if chosen.name == outcome.ways[0].name and len(outcome.ways) > 1 and not chosen.rung.trains:
         return f"{chosen.title}: nothing that was tried is better beyond chance."
     if chosen.scratch:
@@ -30,6 +31,14 @@ def headline(outcome: Outcome) -> str:
     if chosen.name == best.way.name:
         return f"{chosen.title}: nothing that was tried is better, and nothing as good is cheaper."
     return f"{chosen.title}: dearer ways were not better beyond chance."
+
+
+def _unmeasured(outcome: Outcome) -> bool:
+    """Whether a way that fine-tunes was asked for and could not be measured on all labels."""
+    tuned = [way for way in outcome.ways if way.dear and not way.scratch]
+    full = outcome.standings[0].rows
+    standings = [outcome.standing(way.name) for way in tuned]
+    return any(one is None or one.rows < full for one in standings)
 
 
 def sentences(outcome: Outcome) -> list[str]:
@@ -59,31 +68,43 @@ def _chosen(outcome: Outcome) -> str:
 
 
 def _others(outcome: Outcome) -> list[str]:
-    said = []
+    best, said = outcome.standings[0], []
     for one in outcome.standings:
         if one.way.name == outcome.recommended or one.gain is None:
             continue
-        sure = "beyond chance" if one.gain.proven else "within chance"
-        rows = "" if one.rows == outcome.standings[0].rows else f" with {count(one.rows)} labels"
-        said.append(
-            f"“{one.way.title}”{rows} reaches {_scored(outcome, one)}, {_apart(outcome, one)} behind the best, {sure}."
-        )
+        name = f"“{one.way.title}”"
+        if one.rows == best.rows:
+            sure = "beyond chance" if one.gain.proven else "within chance"
+            said.append(f"{name} reaches {_scored(outcome, one)}, {_apart(outcome, one)} behind the best, {sure}.")
+        else:
+            said.append(
+                f"{name} was fitted on {count(one.rows)} labels at most, where it reaches {_scored(outcome, one)}, "
+                f"{_beside(outcome, one)} “{best.way.title}” with as many."
+            )
     return said
 
 
+def _beside(outcome: Outcome, one: Standing) -> str:
+    """How far a way is from the best one, on whichever side."""
+    assert one.gain is not None
+    ahead = one.gain.points < 0
+    points, low, high = one.gain.points, one.gain.low, one.gain.high
+    gain = {"value": -points, "low": -high, "high": -low} if ahead else {"value": points, "low": low, "high": high}
+    return f"{_points(gain, unit(outcome), sign=False)} {'ahead of' if ahead else 'behind'}"
+
+
 def _labels(outcome: Outcome) -> list[str]:
-    """How many labels the recommended way saves against the one from scratch, or the next best one."""
-    known = {one["way"]: one for one in outcome.needed if one["rows"] is not None}
-    own = known.get(outcome.recommended)
-    if own is None:
-        return []
-    said = [f"For {_goal(outcome)} it needs about {_rows(own)}."]
-    other = known.get(SCRATCH)
-    if other and outcome.recommended != SCRATCH:
-        said.append(f"From scratch it would take about {_rows(other)}.")
-    elif SCRATCH in {one["way"] for one in outcome.needed}:
-        said.append("From scratch no number of labels in reach would do.")
-    return [" ".join(said)]
+    """How many labels the other ways would need to be as good, those with a curve to go by."""
+    said = []
+    for one in outcome.needed:
+        if one["way"] == outcome.recommended or not one["known"]:
+            continue
+        name = f"“{outcome.way(one['way']).title}”"
+        if one["rows"] is None:
+            said.append(f"{name} gets there in no number of labels within reach.")
+        elif one["rows"] > outcome.rows:
+            said.append(f"{name} would need about {_rows(one)}.")
+    return [f"For {_goal(outcome)}: " + " ".join(said)] if said else []
 
 
 def _future(outcome: Outcome) -> list[str]:

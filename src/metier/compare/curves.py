@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from metier import files
+from metier.compare.counted import Counted
 from metier.compare.energy import Meter
 from metier.compare.ways import Way
 from metier.data.split import split
@@ -168,7 +169,8 @@ def _fit(field: Field, job: Job, seconds: float | None) -> Fit:
 def _compute(field: Field, job: Job, seconds: float | None, folder: Path) -> None:
     meter = Meter(field.plan.compare.watts_per_core)
     work, whole = _works(field, job, folder, seconds and seconds / _LAST_FIT)
-    cached = _embedding(field, job, work)
+    counted = None if job.way.scratch else Counted(work.trunk)
+    work = work if counted is None else replace(work, trunk=counted)
     predictor, settings = job.way.rung.fit(work)
     if field.plan.ladder.refit:
         (folder / "all").mkdir(parents=True, exist_ok=True)
@@ -176,18 +178,20 @@ def _compute(field: Field, job: Job, seconds: float | None, folder: Path) -> Non
                        earlier={job.way.rung.name: predictor})  # fmt: skip
         predictor, _ = job.way.rung.fit(last)
     spent, watt_hours = meter.read()
+    spared = 0.0 if counted is None else counted.spared_seconds
     outputs = predictor.outputs(field.held_out.inputs)
     per_prediction = None
     if job.repeat == 0 and (job.way.dear or job.rows == len(field.pool)):
         per_prediction = _prediction_seconds(field, job, predictor, work.trunk, folder / "saved")
-    watt_hours *= 1 + cached / max(spent, 1e-9)
+    # What was spared would have kept the processor as busy as the rest did.
+    watt_hours *= 1 + spared / max(spent, 1e-9)
     shutil.rmtree(folder)
     folder.mkdir(parents=True)
     files.write_array(folder / "outputs.npy", outputs)
     files.write_json(
         folder / "fit.json",
         {
-            "seconds": spent + cached,
+            "seconds": spent + spared,
             "watt_hours": watt_hours,
             "seconds_per_prediction": per_prediction,
             "settings": settings,
@@ -227,23 +231,10 @@ def _needed(field: Field, job: Job) -> float:
         return 0.0
     if job.way.scratch:
         # The untrained base is as quick as the trained one, which has been timed already.
-        work = replace(work, trunk=_uncached(field.trunk))
+        untrained = Trunk(field.trunk.base, None, field.progress)
+        untrained.tokens_per_second = field.trunk.speed()
+        work = replace(work, trunk=untrained)
     return job.way.rung.estimate(work) * _LAST_FIT
-
-
-def _embedding(field: Field, job: Job, work: Work) -> float:
-    """Seconds that embedding what lies in the cache already would take: each way is charged what it needs."""
-    if job.way.scratch:
-        return 0.0
-    rung = job.way.rung
-    return max(0.0, rung.estimate(replace(work, trunk=_uncached(field.trunk))) - rung.estimate(work))
-
-
-def _uncached(trunk: Trunk) -> Trunk:
-    """The same base without its cache, as quick as it was measured to be."""
-    other = Trunk(trunk.base, None, trunk.progress)
-    other.__dict__["speed"] = trunk.speed
-    return other
 
 
 def _prediction_seconds(field: Field, job: Job, predictor: Predictor, trunk: Trunk, folder: Path) -> float:

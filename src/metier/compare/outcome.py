@@ -74,13 +74,14 @@ def add_up(
     points = [point for way in fitted for point in _points(field, fits, way)]
     standings = _standings(field, fitted, fits, points)
     curves = {way.name: _curve(field, fits, way) for way in fitted}
-    goal = _goal(field, standings)
+    recommended = _recommended(field, ways, standings, fits)
+    goal = _goal(field, standings, recommended)
     return Outcome(
         field=field,
         ways=tuple(ways),
         points=tuple(points),
         standings=tuple(standings),
-        recommended=_recommended(field, ways, standings, fits),
+        recommended=recommended,
         goal=goal,
         needed=tuple(_needed(field, name, curve, goal) for name, curve in curves.items()),
         forecasts=tuple(found for name, curve in curves.items() if (found := _forecast(field, name, curve))),
@@ -225,21 +226,22 @@ def _curve(field: Field, fits: Sequence[Fit], way: Way) -> forecast.Curve:
     )
 
 
-def _goal(field: Field, standings: Sequence[Standing]) -> float:
-    """The score asked about: the plan's, or what the second best way reaches."""
+def _goal(field: Field, standings: Sequence[Standing], recommended: str) -> float:
+    """The score asked about: the plan's, or what the recommended way reaches."""
     if field.plan.compare.goal is not None:
         return field.plan.compare.goal
-    return standings[min(1, len(standings) - 1)].interval.value
+    return next(one.interval.value for one in standings if one.way.name == recommended)
 
 
 def _needed(field: Field, way: str, curve: forecast.Curve, goal: float) -> dict[str, Any]:
     """Labels this way needs for the goal; null where the laws do not get there within twenty times the labels."""
     future = forecast.future(curve, seed=field.plan.seed)
     if future is None:
-        return {"way": way, "goal": goal, "rows": None, "low": None, "high": None}
+        return {"way": way, "goal": goal, "rows": None, "low": None, "high": None, "known": False}
     found = future.needed(goal, field.plan.ladder.level).as_json()
     rounded = {key: None if value is None else _rounded(value) for key, value in found.items()}
-    return {"way": way, "goal": goal, "rows": rounded["value"], "low": rounded["low"], "high": rounded["high"]}
+    rows = {"rows": rounded["value"], "low": rounded["low"], "high": rounded["high"]}
+    return {"way": way, "goal": goal, **rows, "known": True}
 
 
 def _rounded(rows: float) -> int:

@@ -69,6 +69,7 @@ def _ways(outcome: Outcome, title: str, unit: str) -> Section:
             "million_seconds": None if one.seconds_per_prediction is None else 1e6 * one.seconds_per_prediction,
             "million_cost": None if one.cost_per_million is None else advice.money(one.cost_per_million),
             "needed": needed[one.way.name]["rows"],
+            "needed_known": needed[one.way.name]["known"],
             "needed_low": needed[one.way.name]["low"],
             "needed_high": needed[one.way.name]["high"],
         }
