@@ -67,7 +67,10 @@ def note(dataset: Dataset, cache: Path, table: str | None = None, curated_from: 
     """
     source = dataset.source
     key = sha256(f"{source.path}\n{source.sha256}".encode("utf-8", "backslashreplace")).hexdigest()[:24]
-    path = _registry(cache) / f"{key}.json"
+    registry = _registry(cache)
+    if registry is None:
+        return
+    path = registry / f"{key}.json"
     known = _entry(path)
     if known is not None and (curated_from is None or known.get("curated_from") == curated_from):
         if table is None or known.get("table") == table:
@@ -94,7 +97,9 @@ def note(dataset: Dataset, cache: Path, table: str | None = None, curated_from: 
 def versions(workspace: Workspace) -> list[Version]:
     """Every data set this workspace has read, by name and then by age; those of finished runs as well."""
     cache = workspace.cache / "tables"
-    entries = [entry for path in sorted(_registry(cache).glob("*.json")) if (entry := _entry(path)) is not None]
+    entries = [
+        entry for path in sorted((workspace.root / "versions").glob("*.json")) if (entry := _entry(path)) is not None
+    ]
     entries += list(_of_runs(workspace, {(entry["name"], entry["sha256"]) for entry in entries}))
     entries.sort(key=lambda entry: (entry["name"], entry["when"], entry["sha256"]))
     found: dict[tuple[str, str], Version] = {}
@@ -173,10 +178,9 @@ def _loaded(version: Version, plan: Plan, cache: Path) -> Dataset:
     )
 
 
-def _registry(cache: Path) -> Path:
-    """The workspace's `versions/`; beside the tables where those lie in no workspace."""
-    inside = cache.name == "tables" and cache.parent.name == "cache"
-    return cache.parent.parent / "versions" if inside else cache / "versions"
+def _registry(cache: Path) -> Path | None:
+    """The `versions/` of the workspace whose tables lie here; None where the folder is no workspace's."""
+    return cache.parent.parent / "versions" if (cache.parent.name, cache.name) == ("cache", "tables") else None
 
 
 def _entry(path: Path) -> dict[str, Any] | None:

@@ -20,21 +20,8 @@ _EXTRAS = {
     "http": "http", "https": "http",
 }  # fmt: skip
 # What stores call a version of a file; the first one given is compared with that of the last fetch.
-_TAGS = tuple(
-    [
-        "ETag",
-        "etag",
-        "md5Hash",
-        "content_md5",
-        "md5",
-        "LastModified",
-        "Last-Modified",
-        "last_modified",
-        "updated",
-        "mtime",
-        "created",
-    ]
-)
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "md5", "LastModified", "Last-Modified", "last_modified")
+_TAGS_OF_TIME = ("updated", "mtime", "created")
 _WEB = {"http", "https"}
 
 
@@ -98,7 +85,7 @@ def _fetch_file(
     name = name or unquote(PurePosixPath(path.partition("?")[0].partition("#")[0]).name) or "data"
     name = name.replace("/", "_").replace("\\", "_")[-120:]
     target, note = folder / name, folder / f".fetched-{name}.json"
-    tag = next((str(info[key]) for key in _TAGS if info.get(key)), None)
+    tag = next((str(info[key]) for key in (*_TAGS, *_TAGS_OF_TIME) if info.get(key)), None)
     about = {"tag": tag, "size": info.get("size")}
     if tag is not None and target.exists() and _noted(note) == about:
         return target
