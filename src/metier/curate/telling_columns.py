@@ -26,8 +26,7 @@ _LINEAR_ROWS = 7_000  # of these the linear rung is fitted to and held against
 _FEWEST_ROWS = 50
 _FOLDS = 5
 _MOST_LEVELS = 1000
-_BINS = 256
-_PER_BIN = 20  # rows to a bin of numbers
+_BINS, _PER_BIN = 256, 10  # pieces that numbers are cut into at most, and the fewest rows to a piece
 _STRENGTH = 2.0  # rows' worth of doubt in a level's own shares
 _FEW_LEVELS = 100
 _PURE_ROWS, _PURE_CHANCE, _PURE_SHARE = 20, 1e-6, 0.6
@@ -65,9 +64,9 @@ class _Seen:
 def telling(material: Material, worth_asking: float = 0.2) -> list[Telling]:
     """Every column beside the target and the texts, what it alone tells; those that tell most first.
 
-    A column is cut into its values, or numbers and times into as many as 256 bins of equally many rows; each bin's
-    shares of labels, or mean, are taken from four fifths of the rows and judged on the last. What is told is the share
-    of the entropy explained (Theil's uncertainty coefficient), or of the variance. From `worth_asking` on a column is
+    Levels stand for themselves; numbers and times are cut by a tree of this one column. Shares of labels, or means, are
+    taken from four fifths of the rows and judged on the last. What is told is the share of the entropy explained
+    (Theil's uncertainty coefficient), or of the variance. From `worth_asking` on a column is
     held against the linear rung.
     """
     seen = _rows_seen(material)
@@ -76,10 +75,11 @@ def telling(material: Material, worth_asking: float = 0.2) -> list[Telling]:
     schema, task = material.train.dataset.schema, material.task
     reads = set(task.reads(schema, material.plan))
     found = []
-    for name, codes, pure in _codes(material, seen):
-        share = _told(_out_of_fold(codes, seen), seen)
-        role = None if name is None else schema.column(name).role
-        found.append(Telling(name, role, name in reads, share, pure=_pure(codes, seen, material) if pure else None))
+    for column in _columns(material, seen):
+        share = max(_told(_out_of_fold(column, seen), seen), _straight(column, seen))
+        role = None if column.name is None else schema.column(column.name).role
+        pure = _pure(column.levels, seen, material) if column.levels is not None else None
+        found.append(Telling(column.name, role, column.name in reads, share, pure=pure))
     asked = [one for one in found if one.column is not None and one.share >= worth_asking]
     gains = _over_linear(material, seen, [one.column for one in asked if one.column is not None]) if asked else {}
     found = [Telling(one.column, one.role, one.read, one.share, gains.get(one.column or ""), one.pure) for one in found]
@@ -103,29 +103,64 @@ def _rows_seen(material: Material) -> _Seen | None:
     return _Seen(known, examples.rows[known], targets[known], folds, width)
 
 
-def _codes(material: Material, seen: _Seen) -> Iterator[tuple[str | None, Array, bool]]:
-    """(column, (n,) codes from 0, whether single values are worth a look) of every column that may tell something."""
+@dataclass(frozen=True)
+class _Column:
+    """A column of the rows seen: `levels` (n,) codes from 0, or `values` (n,) numbers, NaN where missing."""
+
+    name: str | None
+    levels: Array | None = None
+    values: Array | None = None
+
+    def codes(self, learn: Array, targets: Array) -> Array:
+        """(n,) codes from 0; numbers are cut where a tree of the rows to learn from cuts them, 0 is missing."""
+        if self.levels is not None:
+            return self.levels
+        assert self.values is not None
+        known = np.isfinite(self.values)
+        codes = np.zeros(len(self.values), np.int64)
+        codes[known] = 1 + np.searchsorted(
+            _cuts(self.values[learn & known], targets[learn & known]), self.values[known]
+        )
+        return codes
+
+
+def _cuts(values: Array, targets: Array) -> Array:
+    """Where a tree on these values cuts them, ascending."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if len(values) < 2 * _PER_BIN:
+        return np.empty(0)
+    kind = DecisionTreeRegressor if targets.dtype.kind == "f" else DecisionTreeClassifier
+    # scikit-learn's trees read float32, in which large near numbers are one: ranks keep them apart.
+    levels, ranks = np.unique(values, return_inverse=True)
+    tree = kind(max_leaf_nodes=_BINS, min_samples_leaf=_PER_BIN, random_state=0).fit(ranks[:, None], targets).tree_
+    inner = np.sort(tree.threshold[tree.children_left >= 0])
+    return np.asarray(levels[np.floor(inner).astype(np.int64)])
+
+
+def _columns(material: Material, seen: _Seen) -> Iterator[_Column]:
+    """Every column that may tell something, and first the rows' order in the file."""
     dataset = material.train.dataset
-    yield None, _binned(seen.rows.astype(np.float64)), False
+    yield _Column(None, values=seen.rows.astype(np.float64))
     rows = pa.array(seen.rows)
     for column in dataset.schema.columns:
         if column.role in ("target", "split", "empty", "text"):
             continue
-        table = pa.table({column.name: dataset.table.column(column.name).take(rows)})
+        name = column.name
+        table = pa.table({name: dataset.table.column(name).take(rows)})
         if column.content == "time":
-            moments = times(table, column.name)
-            values = np.where(np.isnat(moments), np.nan, moments.astype(np.int64).astype(np.float64))
-            yield column.name, _binned(values), False
-        elif column.content == "number":
-            codes = _binned(numbers(table, column.name))
-            yield column.name, codes, int(codes.max(initial=0)) < _FEW_LEVELS
+            moments = times(table, name)
+            yield _Column(name, values=np.where(np.isnat(moments), np.nan, moments.astype(np.int64).astype(np.float64)))
+        elif column.content == "number" and column.distinct > _FEW_LEVELS:
+            yield _Column(name, values=numbers(table, name))
         else:
-            cells = pc.utf8_lower(pc.utf8_trim_whitespace(strings(table, column.name)))
+            cells = pc.utf8_lower(pc.utf8_trim_whitespace(strings(table, name)))
             _, codes = np.unique(_texts(cells), return_inverse=True)
             if int(codes.max(initial=0)) > 0.5 * len(codes):
                 # Codes that hardly repeat: what counts up in them may tell.
-                codes = _binned(_last_numbers(cells))
-            yield column.name, _commonest(codes), int(codes.max(initial=0)) < _FEW_LEVELS
+                yield _Column(name, values=_last_numbers(cells))
+            else:
+                yield _Column(name, levels=_commonest(codes))
 
 
 def _texts(cells: pa.ChunkedArray) -> Array:
@@ -135,21 +170,6 @@ def _texts(cells: pa.ChunkedArray) -> Array:
 def _last_numbers(cells: pa.ChunkedArray) -> Array:
     found = (re.search(_LAST_NUMBER, value) if value else None for value in cells.to_pylist())
     return np.array([float(one[1]) if one else np.nan for one in found])
-
-
-def _binned(values: Array) -> Array:
-    """Numbers -> codes: each its own where they are few, else bins of equally many rows; 0 where missing."""
-    missing = ~np.isfinite(values)
-    codes = np.zeros(len(values), np.int64)
-    known = values[~missing]
-    if not len(known):
-        return codes
-    levels, own = np.unique(known, return_inverse=True)
-    if len(levels) > _MOST_LEVELS or len(levels) > len(known) / 4:
-        edges = np.quantile(known, np.linspace(0, 1, max(2, min(_BINS, len(known) // _PER_BIN)) + 1)[1:-1])
-        own = np.searchsorted(np.unique(edges), known, side="right")
-    codes[~missing] = own + 1
-    return codes
 
 
 def _commonest(codes: Array) -> Array:
@@ -162,13 +182,30 @@ def _commonest(codes: Array) -> Array:
     return np.minimum(rank[codes], _MOST_LEVELS)
 
 
-def _out_of_fold(codes: Array, seen: _Seen) -> Array:
+def _out_of_fold(column: _Column, seen: _Seen) -> Array:
     """What the column alone says of rows it has not seen: (n, width) log-probabilities, or (n,) values."""
-    out = np.empty((len(codes), seen.width))
+    out = np.empty((len(seen.targets), seen.width))
     for fold in range(_FOLDS):
         learn = seen.folds != fold
-        out[~learn] = _learnt(codes[learn], seen.targets[learn], codes[~learn], seen.width, int(codes.max()) + 1)
+        out[~learn] = _alone(column, seen, learn, ~learn)
     return out[:, 0] if seen.targets.dtype.kind == "f" else out
+
+
+def _alone(column: _Column, seen: _Seen, learn: Array, asked: Array) -> Array:
+    """(asked, width) what the column says of the rows asked, from those to learn from; both are masks (n,)."""
+    codes = column.codes(learn, seen.targets)
+    return _learnt(codes[learn], seen.targets[learn], codes[asked], seen.width, int(codes.max()) + 1)
+
+
+def _straight(column: _Column, seen: _Seen) -> float:
+    """The share of a quantity's variance on a straight line of a column of numbers; 0 for all else."""
+    if column.values is None or seen.targets.dtype.kind != "f":
+        return 0.0
+    known = np.isfinite(column.values)
+    values, targets = column.values[known], seen.targets[known]
+    if len(values) < _FEWEST_ROWS or not values.std() > 0 or not targets.std() > 0:
+        return 0.0
+    return float(np.corrcoef(values, targets)[0, 1] ** 2 * known.mean())
 
 
 def _learnt(codes: Array, targets: Array, asked: Array, width: int, size: int) -> Array:
@@ -196,6 +233,8 @@ def _pure(codes: Array, seen: _Seen, material: Material) -> tuple[int, str, tupl
     if seen.targets.dtype.kind == "f":
         return None
     size = int(codes.max(initial=0)) + 1
+    if size > _FEW_LEVELS:
+        return None
     counts = np.bincount(codes * seen.width + seen.targets, minlength=size * seen.width).reshape(size, seen.width)
     rows, label = counts.sum(axis=1), counts.argmax(axis=1)
     shares = counts.sum(axis=0) / counts.sum()
@@ -226,16 +265,15 @@ def _over_linear(material: Material, seen: _Seen, names: list[str]) -> dict[str,
         work = Work(train, None, plan, material.trunk, metric, Path(folder), {}, material.progress, settings=None)
         predictor, _ = rung.fit(work)
         linear = predictor.outputs(examples.take(seen.positions[held]).inputs)
-    truth = seen.targets[held]
-    gains = {}
-    for name, codes, _ in _codes(material, seen):
-        if name not in names or name is None:
+    truth, gains = seen.targets[held], {}
+    learns, asks = (np.isin(np.arange(len(seen.positions)), part) for part in (learn, held))
+    for column in _columns(material, seen):
+        if column.name not in names or column.name is None:
             continue
-        size = int(codes.max()) + 1
-        alone = _learnt(codes[learn], seen.targets[learn], codes[held], seen.width, size)
+        alone = _alone(column, seen, learns, asks)
         alone = alone[:, 0] if seen.targets.dtype.kind == "f" else _widened(alone, examples.target.width)
         gain = paired_gain(metric, truth, linear, alone, level=plan.ladder.level, replicates=500, seed=plan.seed)
-        gains[name] = (gain.points, gain.low)
+        gains[column.name] = (gain.points, gain.low)
     return gains
 
 
