@@ -83,7 +83,9 @@ def look(column: TextColumn, side: Side) -> tuple[list[Finding], dict[str, Any]]
     for start, texts in column.pieces():
         for at, text in enumerate(texts, start):
             without, share, found = _without(text, known) if known else (text, 0.0, [])
-            masks = sum(len(mask) for mask in _MASK.findall(text)) / max(len(text), 1) if "X" in text or "[" in text else 0
+            masks = (
+                sum(len(mask) for mask in _MASK.findall(text)) / max(len(text), 1) if "X" in text or "[" in text else 0
+            )
             masked += masks > 0
             if found:
                 findings.append(_told(int(rows[at]), side, column.name, without, share, [known[key] for key in found]))

@@ -108,7 +108,9 @@ def defects(text: str) -> list[Defect]:
     if not text.isascii() or _CONTROL.search(text):
         mended = ftfy.fix_encoding(text)
         if mended != text:
-            found.append(Defect("mojibake", 0.95, "rewrite", "Letters garbled by a wrong encoding; they can be mended."))
+            found.append(
+                Defect("mojibake", 0.95, "rewrite", "Letters garbled by a wrong encoding; they can be mended.")
+            )
         elif ftfy.badness.badness(text) > 1:
             found.append(Defect("mojibake", 0.7, "review", "Letters look garbled by a wrong encoding."))
         if _CONTROL.search(text) or _HIDDEN.search(text):
@@ -136,7 +138,9 @@ def look(column: TextColumn, side: Side) -> tuple[list[Finding], dict[str, Any]]
     mashed = _mash(column)
     counted["mash"] = len(mashed)
     for position, score in mashed.items():
-        mash = Defect("mash", score, "review", "Looks like keys pressed at random: no word of it stands in another row.")
+        mash = Defect(
+            "mash", score, "review", "Looks like keys pressed at random: no word of it stands in another row."
+        )
         findings.append(_told(column.name, side, position, "", [mash]))
     return findings, {"rows": len(findings), "kinds": {name: n for name, n in counted.items() if n}}
 
@@ -177,7 +181,8 @@ def _unmarked(text: str) -> str:
             # Tags that were written as entities are tags as well.
             out = _ANY_TAG.sub("", _BREAK.sub("\n", read))
     if "[" in out:
-        out = _LINK.sub(r"\1", _BB.sub("", out))
+        # Without a closing one they are no tags: x[i], [s].
+        out = _LINK.sub(r"\1", _BB.sub("", out) if "[/" in out else out)
     if "**" in out:
         out = _BOLD.sub(r"\1", out)
     return _FENCE.sub("", out) if "```" in out else out

@@ -23,6 +23,8 @@ _CERTAIN = 0.9  # probability of another language, for a text of few letters
 _LIKELY = 0.7  # the same for a text of many
 _LONG = 60  # letters that are many
 _SHORTEST = 8  # letters below which nothing is said, unless the script itself is foreign
+_FEW = 3  # letters that show a script
+_SCRIPT = 0.99  # how sure a foreign script is
 _KNOWN = 0.5  # a text of which more than this share of words is the data's own vocabulary is no foreign text
 _UNSURE = 0.6
 # What no detector tells apart in a short text counts as one: dialects, creoles, and standards of one language.
@@ -84,24 +86,32 @@ def _foreign(
     for start, texts in column.pieces():
         for at, text in enumerate(texts, start):
             language, probability = told[at], sure[at]
-            if not language or language in expected or probability < _UNSURE:
+            if not language or language in expected:
                 continue
             plain = _NOISE.sub(" ", text[:_READ])
             letters = sum(letter.isalpha() for letter in plain)
-            if _script(plain) not in scripts:
-                probability = max(probability, 0.99)
-            elif letters < _SHORTEST or probability < (_LIKELY if letters >= _LONG else _CERTAIN):
-                if letters < _SHORTEST or not _strange(plain, vocabulary):
-                    continue
-            elif _share_known(plain, vocabulary) > _KNOWN:
+            foreign = _script(plain) not in scripts and letters >= _FEW
+            if not foreign and not _is_other(plain, letters, probability, vocabulary):
                 continue
+            probability = max(probability, _SCRIPT) if foreign else probability
             detail = f"Written in {language} rather than {' or '.join(expected)}, as far as {letters} letters tell."
+            if foreign:
+                detail = f"Written in letters that {' or '.join(expected)} does not use; most like {language}."
             row = int(side.examples.rows[at])
             facts = {"language": language, "probability": round(probability, 4)}
             found.append(
                 Finding("wrong_language", row, side.file, probability, detail, None, "review", column.name, (), facts)
             )
     return found
+
+
+def _is_other(text: str, letters: int, probability: float, vocabulary: set[str]) -> bool:
+    """Whether the detector may be believed: it is sure enough for so few letters, and the words are not the data's."""
+    if letters < _SHORTEST or probability < _UNSURE:
+        return False
+    if probability >= (_LIKELY if letters >= _LONG else _CERTAIN):
+        return _share_known(text, vocabulary) <= _KNOWN
+    return _strange(text, vocabulary)
 
 
 def _own(

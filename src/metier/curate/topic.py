@@ -27,6 +27,7 @@ _BODY = (0.1, 0.3)  # ranks of similarity that are averaged: beyond a row's own 
 _CORE = 0.7  # the share of the rows, those deepest in the body, that count as surely on topic
 _NEAREST = 0.01  # of the core: the neighbours a row is held against
 _NOT_NORMAL = 0.6745  # quartile of a normal distribution: turns a quartile's distance into a standard deviation
+_SAME_LENGTH = 0.01  # relative deviation up to which vectors count as of one length
 UNUSUAL = 3.0  # standard deviations above the median from where a row is shown
 SURE = 5.0  # and from where leaving it out is proposed
 _OWN_TOPIC = 0.3  # a label with more of its rows far out is a topic of its own, not a set of strays
@@ -39,6 +40,7 @@ class Novelty:
     z: Floats
     nearest: npt.NDArray[np.int64]  # (n,) the nearest row of the core
     similarity: Floats  # (n,) cosine to it
+    bounded: bool  # vectors of one length, as texts have: no row can be further away than the opposite point
 
 
 def novelty(vectors: Array, *, seed: int = 0, progress: Progress | None = None) -> Novelty:
@@ -48,6 +50,7 @@ def novelty(vectors: Array, *, seed: int = 0, progress: Progress | None = None) 
     its nearest tenth and third, which a cluster of strays of up to a tenth of the rows cannot shorten; and the
     distance to the nearest hundredth of the core, the 70% of rows deepest by the first. The scale is the upper
     quartile's distance from the median, so that a long tail below does not count.
+    Distances without bound, as rows of numbers have, are compared by their logarithms: their tails are long by nature.
     The second follows k-nearest-neighbour novelty (Sun et al., "Out-of-Distribution Detection with Deep Nearest
     Neighbors", ICML 2022), with the trimmed core in place of a clean training set.
     """
@@ -56,7 +59,12 @@ def novelty(vectors: Array, *, seed: int = 0, progress: Progress | None = None) 
     body, _, _ = _against(vectors, _some(np.arange(rows), rng), _in_the_body, progress)
     core = np.sort(np.argsort(body, kind="stable")[: max(2, int(_CORE * rows))])
     near, nearest, similarity = _against(vectors, _some(core, rng), _nearest, progress)
-    return Novelty((_robust(body) + _robust(near)) / 2, nearest, similarity)
+    lengths = np.linalg.norm(np.asarray(vectors[_some(np.arange(rows), rng)], np.float32), axis=1)
+    bounded = bool(lengths.std() <= _SAME_LENGTH * lengths.mean())
+    if not bounded:
+        floor = 1e-6 * max(float(np.median(near)), 1e-12)
+        body, near = np.log(np.maximum(body, floor)), np.log(np.maximum(near, floor))
+    return Novelty((_robust(body) + _robust(near)) / 2, nearest, similarity, bounded)
 
 
 def scores(found: Novelty) -> Floats:
@@ -82,6 +90,7 @@ def off_topic(material: Material) -> tuple[list[Finding], dict[str, Any], Floats
         "flagged": int((far & ~spared).sum()),
         "share": float((far & ~spared).mean()),
         "threshold": UNUSUAL,
+        "sure": SURE if found.bounded else None,
         "labels_apart": [
             {"label": name, "share": share} for name, share in zip(names, apart.values(), strict=True)
         ],
@@ -92,13 +101,15 @@ def off_topic(material: Material) -> tuple[list[Finding], dict[str, Any], Floats
 def _told(material: Material, found: Novelty, score: Floats, at: int) -> Finding:
     rows = material.train.examples.rows
     near = int(rows[found.nearest[at]])
+    what = "About something else than" if found.bounded else "Unlike"
     detail = (
-        f"About something else than the rest: {found.z[at]:.1f} standard deviations further from the body of the data "
+        f"{what} the rest: {found.z[at]:.1f} standard deviations further from the body of the data "
         f"than the middle row; the nearest row that belongs is {near}, at similarity {found.similarity[at]:.2f}."
     )
     return Finding(
         "off_topic", int(rows[at]), material.train.file, float(score[at]), detail,
-        action="drop" if found.z[at] >= SURE else "review",
+        # A rare value may be the very thing to learn: rows of numbers are shown, never proposed for leaving out.
+        action="drop" if found.bounded and found.z[at] >= SURE else "review",
         related=(near,),
         facts={"z": round(float(found.z[at]), 3), "similarity": round(float(found.similarity[at]), 3)},
     )  # fmt: skip
