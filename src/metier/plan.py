@@ -153,7 +153,7 @@ class PrivacyPlan(_Section):
     """What happens to personal data."""
 
     privacy: tuple[str, ...] = Field(
-        (), description="What is done with a type, as email=mask: keep, mask, pseudonym or drop. [mask]"
+        (), description="What is done with a type, as email=mask: keep, mask, pseudonym or drop; mask if left out."
     )
     exempt: tuple[str, ...] = Field((), description="Patterns (regular expressions) that are never personal data here.")
     names: str | None = Field(
