@@ -44,7 +44,8 @@ PAIRS = (
 _ASKED = ("how do i return", "can i exchange", "where is", "do you have", "when will you restock", "what size is",
           "how should i wash", "is there a discount on", "i have not received", "why did you cancel")  # fmt: skip
 _WORN = ("the blue dress", "these jeans in a larger size", "my winter coat", "the wool jumper", "this skirt in black",
-         "the leather boots", "a rain jacket for my son", "the silk blouse", "running shoes", "the linen trousers")  # fmt: skip
+         "the leather boots", "a rain jacket for my son", "the silk blouse", "running shoes",
+         "the linen trousers")  # fmt: skip
 _WHEN = ("", " that i ordered last week", " from the spring collection")
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import numpy as np
+from tests.conftest import tickets
 
 from metier.curate import content
 from metier.curate.findings import KINDS
-from tests.conftest import tickets
 
 
 def table(rows: int = 120) -> dict[str, list[Any]]:

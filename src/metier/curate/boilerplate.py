@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ _MOSTLY = 0.6  # share of a row's characters from which it is called mostly boil
 
 @dataclass(frozen=True)
 class Template:
-    """A sentence or line that recurs: in how many different texts, how many its words explain, where it first stands."""
+    """A sentence or line that recurs: in how many texts, how many its words explain, where it first stands."""
 
     key: int
     words: int
@@ -61,11 +62,11 @@ def templates(column: TextColumn) -> list[Template]:
         return []
     often = often[np.argsort(-count[often], kind="stable")][:_MOST]
     spoken = {int(unique[i]): _words_of(column, int(where[first[i]]), int(unique[i])) for i in often}
-    follows, begins, sentences = _habits(column)
+    follows, begins = _habits(column)
     found = []
     for i in often:
         words = spoken[int(unique[i])]
-        expected = len(keys) * _likely(words, follows, begins, sentences)
+        expected = len(keys) * _likely(words, follows, begins)
         if count[i] >= _BEYOND * max(expected, 0.2):
             found.append(Template(int(unique[i]), len(words), int(count[i]), float(expected), int(where[first[i]])))
     return found
@@ -160,7 +161,7 @@ def _units(column: TextColumn) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.i
     return np.concatenate(keys), np.concatenate(where)
 
 
-def _habits(column: TextColumn) -> tuple[Counter[tuple[str, str]], Counter[str], int]:
+def _habits(column: TextColumn) -> tuple[Counter[tuple[str, str]], Counter[str]]:
     """How often each word follows each, and how often it stands at all, over distinct sentences."""
     follows: Counter[tuple[str, str]] = Counter()
     begins: Counter[str] = Counter()
@@ -174,18 +175,18 @@ def _habits(column: TextColumn) -> tuple[Counter[tuple[str, str]], Counter[str],
                     continue
                 seen.add(key)
                 padded = ["", *words, ""]
-                follows.update(zip(padded, padded[1:], strict=False))
+                follows.update(pairwise(padded))
                 begins.update(padded[:-1])
         if len(seen) >= _SAMPLE:
             break
-    return follows, begins, len(seen)
+    return follows, begins
 
 
-def _likely(words: list[str], follows: Counter[tuple[str, str]], begins: Counter[str], sentences: int) -> float:
+def _likely(words: list[str], follows: Counter[tuple[str, str]], begins: Counter[str]) -> float:
     """The chance of this sentence when every word depends on the one before; its own single sighting is taken out."""
     padded = ["", *words, ""]
     chance = 1.0
-    for pair in zip(padded, padded[1:], strict=False):
+    for pair in pairwise(padded):
         chance *= max(follows[pair] - 1, 0.1) / max(begins[pair[0]] - 1, 1)
     return min(chance, 1.0)
 

@@ -36,7 +36,8 @@ _TRACKING = re.compile(r"(?i)^(?:utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|igshid|y
 _HIDDEN = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _REPLY = re.compile(
-    r"(?im)^(?:>\s*)?(?:-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine)\s*-{2,}"
+    r"(?im)^(?:>\s*)?"
+    r"(?:-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine)\s*-{2,}"
     r"|(?:on|am|le|el)\s[^\n]{6,120}\s(?:wrote|schrieb[^\n]{0,60}|a écrit|escribió)\s?:\s*$"
     r"|from:[^\n]+\n(?:sent|date|to):[^\n]+\n)"
 )
@@ -63,7 +64,10 @@ _SUSPECT = (
     r"[\x{80}-\x{9f}\x{a0}\x{ad}\x{200b}\x{2060}\x{feff}\x{fffd}]|[ÂÃâðÐÑÅÎØãäåæçèéï][\x{80}-\x{bf}\x{2013}-\x{2122}\x{20ac}\x{0152}-\x{0192}\x{02c6}\x{02dc}]"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
-_MAIL = r"(?im)^>|-{2,}\s*(?:original|forwarded|ursprüngliche|message d)|(?:wrote|schrieb.{0,60}|a écrit|escribió)\s?:\s*$|^from:"
+_MAIL = (
+    r"(?im)^>|-{2,}\s*(?:original|forwarded|ursprüngliche|message d)"
+    r"|(?:wrote|schrieb.{0,60}|a écrit|escribió)\s?:\s*$|^from:"
+)
 _FRAGMENT = r"""(?s)^\s*[\{\[]|\d\d:\d\d:\d\d.{0,40}(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)|Traceback|\.java:\d"""
 _NO_LETTER = r"^[^\pL]*$|^\s*(?:https?://|www\.)\S+\s*$"
 _PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]|[:;=8][-']?[()DPpO3]|<3")

@@ -29,7 +29,8 @@ _KNOWN = 0.5  # a text of which more than this share of words is the data's own 
 _UNSURE = 0.6
 # What no detector tells apart in a short text counts as one: dialects, creoles, and standards of one language.
 _KIN = {"pcm": "en", "nn": "no", "bs": "hr", "sr": "hr", "gcf": "fr", "gcr": "fr", "wuu": "zh", "yue": "zh",
-        "ary": "ar", "arz": "ar", "ext": "es", "an": "es", "uzs": "uz", "hbo": "he", "grc": "el", "sdh": "ku"}  # fmt: skip
+        "ary": "ar", "arz": "ar", "ext": "es", "an": "es", "uzs": "uz", "hbo": "he", "grc": "el",
+        "sdh": "ku"}  # fmt: skip
 _NONE = "zxx"  # the detector's own word for no language at all
 _WORD = re.compile(r"[^\W\d_]+")
 _NOISE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[@#]\w+|\b[A-Z]{4,}\b|\d+")
