@@ -60,7 +60,7 @@ class DataPlan(_Section):
 class BasePlan(_Section):
     """The pre-trained model that is tuned."""
 
-    base: str = Field("minilm", description="minilm (bundled), a local folder, or a Hugging Face hub id.")
+    base: str = Field("minilm", description="minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id.")
     max_tokens: int | None = Field(
         None, ge=8, description="Tokens read of each text; the base's own limit if left out."
     )

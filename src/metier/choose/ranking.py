@@ -79,14 +79,7 @@ class Ranking:
 
 def rank(ground: Ground, candidates: Sequence[Candidate], excluded: Sequence[Excluded], progress: Progress) -> Ranking:
     """Probe, halve, and rank. Raises DataError for a kind of task that has no rung on a frozen base."""
-    rung = ground.rungs().get(RUNG)
-    if rung is None:
-        raise DataError(
-            "no-bases",
-            f"Bases are ranked by the rung '{RUNG}', which the kind {ground.task.name!r} has not: it needs no base.",
-            found=f"rungs {', '.join(ground.rungs())}",
-            fix="metier tune takes such data as it is; metier compare compares its rungs.",
-        )
+    rung = probing_rung(ground)
     folds, started = ground.folds(_FEWEST_HELD_OUT), time.monotonic()
     limit = ground.plan.ladder.time_limit
     racers = [Racer(one, FormTrunk(one.base, ground.place.cache, progress)) for one in candidates]
@@ -105,6 +98,19 @@ def rank(ground: Ground, candidates: Sequence[Candidate], excluded: Sequence[Exc
         if size != sizes[-1]:
             _halve(ground, racers, truth, size)
     return _ranked(ground, racers, excluded, truth, tuple(done))
+
+
+def probing_rung(ground: Ground) -> Rung:
+    """The rung that bases are probed with. Raises DataError for a kind that has none: it needs no base."""
+    rung = ground.rungs().get(RUNG)
+    if rung is None:
+        raise DataError(
+            "no-bases",
+            f"Bases are ranked by the rung '{RUNG}', which the kind {ground.task.name!r} has not: it needs no base.",
+            found=f"rungs {', '.join(ground.rungs())}",
+            fix="metier tune takes such data as it is; metier compare compares its rungs.",
+        )
+    return rung
 
 
 def _sizes(rows: int, classes: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 from metier import __version__, files
 from metier.choose.candidates import candidates
 from metier.choose.ground import Ground, lay
-from metier.choose.ranking import RUNG, Ranking, rank
+from metier.choose.ranking import Ranking, probing_rung, rank
 from metier.govern import environment, record
 from metier.plan import Plan
 from metier.progress import Progress, Silent
@@ -44,11 +44,12 @@ def bases(
     plan = plan or Plan.of(**choices)
     plan = plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
     ground = lay(data, plan, place)
+    probing_rung(ground)
+    kept, excluded = candidates(plan, _texts(ground))
+    for one in excluded:
+        progress.say(f"{one.name} is left out: {one.reason}")
     key = {"bases": plan.model_dump(mode="json"), "data": ground.dataset.source.sha256, "version": __version__}
     with place.open_run(files.digest(key), f"{plan.name}-bases") as run:
-        kept, excluded = ([], []) if RUNG not in ground.rungs() else candidates(plan, _texts(ground))
-        for one in excluded:
-            progress.say(f"{one.name} is left out: {one.reason}")
         ranking = rank(ground, kept, excluded, progress)
         figures = _figures(ground, ranking, data, run.folder, run.seconds())
         _write(run.folder, ground, ranking, figures)
