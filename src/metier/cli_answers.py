@@ -116,7 +116,8 @@ def _by_kind(findings: Sequence[Finding]) -> list[list[Any]]:
 
 
 def _suggested(finding: Finding) -> str:
-    said = "" if finding.suggestion is None or finding.kind == "personal_data" else str(finding.suggestion)
+    # A new text may be long, and hold what the page hides.
+    said = "" if finding.suggestion is None or finding.action == "rewrite" else str(finding.suggestion)
     said = f"row {said}" if isinstance(finding.suggestion, int) and finding.action == "drop" else said
     return said if len(said) <= 60 else said[:59] + "…"
 

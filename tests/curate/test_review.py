@@ -69,7 +69,7 @@ def findings(material: Material) -> list[Finding]:
 def lines(material: Material, findings: list[Finding], tmp_path: Path) -> Lines:
     """review.csv as it goes out."""
     fates = resolve(findings, file=material.train.file, rows=18, set_aside={}, apply=False)
-    assert review.write(tmp_path / "review.csv", findings, fates, material, Shown(material, findings)) == 4
+    assert review.write(tmp_path / "review.csv", findings, fates, material, Shown(material)) == 4
     with (tmp_path / "review.csv").open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 

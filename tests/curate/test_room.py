@@ -6,7 +6,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,6 +64,14 @@ def content(material: Material) -> Answer:
     return Answer(tuple(found), {}, {"off_topic": scores})
 
 
+def shouting(material: Material) -> Answer:
+    """A question that knows nothing of privacy, and would write a text with an address in capitals."""
+    if material.plan.curate.only != ("duplicates,labels,balance",):
+        return Answer()
+    new = material.texts[4].replace("about", "ABOUT")
+    return Answer((Finding("broken", 5, material.train.file, 0.9, "Too quiet.", new, "rewrite", "text"),))
+
+
 def privacy(material: Material) -> Answer:
     """E-mail addresses."""
     found = []
@@ -77,16 +85,15 @@ def privacy(material: Material) -> Answer:
 
 
 @pytest.fixture
-def small_questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real questions of a few lines each, whose answers can be counted by hand, in place of the room's own."""
     asked = {"duplicates": copies, "leakage": lambda _: Answer(), "labels": labels, "content": content}
-    asked |= {"balance": lambda _: Answer(), "privacy": privacy}
+    asked |= {"balance": shouting, "privacy": privacy}
     for name, ask in asked.items():
         module = ModuleType(f"small_{name}")
         module.ask = ask  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(room, "QUESTIONS", {name: f"small_{name}" for name in asked})
-    yield
 
 
 TICKETS = [
@@ -206,7 +213,8 @@ def test_the_run_is_sealed_and_holds_the_whole_story(curated: Any) -> None:
 
 
 def test_personal_data_stands_nowhere_but_in_the_data(curated: Any) -> None:
-    found = curated(only=("duplicates,labels",))
+    found = curated(only=("duplicates,labels,balance",))
+    assert "broken" in found.figures["summary"]
     for path in found.run.iterdir():
         if path.is_file() and path != found.clean:
             assert b"jo@example.org" not in path.read_bytes(), path.name
@@ -275,7 +283,9 @@ def test_worth_is_told_in_points_with_an_interval(curated: Any, tmp_path: Path) 
 
 
 def test_a_test_file_with_a_label_of_its_own_is_looked_at_all_the_same(curated: Any, tmp_path: Path) -> None:
-    (tmp_path / "test.csv").write_text("text,intent\nmy card is gone,card\nwho are you,hello\n,fees\n" + "a fee,fees\n" * 5)
+    (tmp_path / "test.csv").write_text(
+        "text,intent\nmy card is gone,card\nwho are you,hello\n,fees\n" + "a fee,fees\n" * 5
+    )
     found = curated(test=str(tmp_path / "test.csv"))
     assert [one.row for one in found.findings if one.file.endswith("test.csv")] == [2]
 

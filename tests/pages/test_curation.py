@@ -81,7 +81,7 @@ def compose(tmp_path: Path, tiny_base: Path) -> Any:
             "notes": [],
             **more,
         }
-        return curation.compose(about, Shown(material, findings), figures, RECORD)
+        return curation.compose(about, Shown(material), figures, RECORD)
 
     return page
 
@@ -120,7 +120,7 @@ def test_pictures_come_before_tables(compose: Any) -> None:
     rate = {"value": 0.05, "low": 0.02, "high": 0.1}
     facts = {
         "labels": {"classes": [{"label": "card", "noise_rate": rate}, {"label": "fees", "noise_rate": rate}]},
-        "content": {"languages": [{"language": "en", "share": 0.9, "rows": 45}, {"language": "de", "share": 0.1, "rows": 5}]},
+        "content": {"languages": {"text": {"share": {"de": 0.1, "en": 0.9}, "unsure": 0.0}}},
     }
     page = compose(*FOUND, facts=facts, worth=WORTH, noise_rate=rate)
     sections = re.findall(r'<section id="s\d+-(\w+)"', page)

@@ -94,7 +94,7 @@ def _line(row: int, found: Sequence[Finding], change: Change | None, shown: Show
         ", ".join(dict.fromkeys(one.kind for one in found)),
         " ".join(dict.fromkeys(one.detail for one in found)),
         change.action if change is not None and change.action != "keep" else "look at it",
-        suggestion(found, change),
+        shown.hidden(suggestion(found, change)),
     ]
 
 

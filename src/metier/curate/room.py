@@ -128,15 +128,15 @@ def curate(
     split, notes = _split(material) if plan.curate.split else (None, [])
     with material.progress.stage("writing the cleaned file"):
         written = export.write(dataset, settled, target, split)
-    shown = Shown(material, findings)
-    review.write(run.folder / "review.csv", findings, settled, material, shown)
+    told, shown = [_told(one, material) for one in findings], Shown(material)
+    review.write(run.folder / "review.csv", told, settled, material, shown)
     _write_fates(run.folder / "fates.csv", dataset, settled)
     if scores is not None:
         _write_scores(Path(scores), material, asked.scores)
     noise = asked.facts.get("labels", {}).get("noise_rate") if material.labelled else None
     figures: dict[str, Any] = {
         "rows": len(dataset),
-        "findings": [finding.as_json() for finding in findings],
+        "findings": [finding.as_json() for finding in told],
         "noise_rate": noise,
         "summary": summary(findings),
         "report": str(run.folder / "curation.html"),
@@ -155,7 +155,7 @@ def curate(
     }
     about = sheet.Sheet(
         material,
-        findings,
+        told,
         settled,
         asked.facts,
         noise,
@@ -261,6 +261,19 @@ def _without_personal_data(findings: Sequence[Finding], material: Material) -> l
     ]
 
 
+def _told(finding: Finding, material: Material) -> Finding:
+    """The finding as it may be told: a new text that nobody searched for personal data is searched now."""
+    searched = finding.kind == "personal_data" or not isinstance(finding.suggestion, str)
+    if searched or finding.action != "rewrite":
+        return finding
+    return replace(finding, suggestion=hide(finding.suggestion, material))
+
+
+def _change(change: fates.Change, material: Material) -> dict[str, Any]:
+    cells = {name: hide(cell, material) if isinstance(cell, str) else cell for name, cell in change.cells.items()}
+    return replace(change, cells=cells).as_json()
+
+
 def _worth(material: Material, findings: Sequence[Finding], names: Sequence[str], folder: Path) -> worth.Worth:
     if not material.labelled:
         raise UsageError(
@@ -331,8 +344,8 @@ def _write_records(folder: Path, material: Material, about: sheet.Sheet, figures
         "format": "metier-curation-1",
         **{key: value for key, value in figures.items() if key not in ("report", "run", "review_file", "datasheet")},
         "facts": about.facts,
-        "changes": [about.fates.done[row].as_json() for row in sorted(about.fates.done)],
-        "proposals": [about.fates.proposed[row].as_json() for row in sorted(about.fates.proposed)],
+        "changes": [_change(about.fates.done[row], material) for row in sorted(about.fates.done)],
+        "proposals": [_change(about.fates.proposed[row], material) for row in sorted(about.fates.proposed)],
         "cleaned": about.clean.as_json(),
     }
     files.write_json(folder / FILE, whole)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from metier.curate.findings import Finding
 from metier.curate.material import Material
 
 
@@ -16,13 +13,8 @@ class Shown:
     Texts go through the privacy room whether or not it was asked: `--only labels` must not print card numbers.
     """
 
-    def __init__(self, material: Material, findings: Sequence[Finding]) -> None:
+    def __init__(self, material: Material) -> None:
         self._material = material
-        self._hidden = {
-            finding.row
-            for finding in findings
-            if finding.kind == "personal_data" and finding.row is not None and finding.file == material.train.file
-        }
 
     def text(self, row: int, most: int = 400) -> str:
         """The row's text as its kind of task shows it, personal data hidden, at most `most` characters."""
@@ -44,6 +36,10 @@ class Shown:
             return None
         value = self._material.train.dataset.table.column(self.target)[row].as_py()
         return None if value is None else str(value)
+
+    def hidden(self, text: str) -> str:
+        """Any text with personal data masked."""
+        return hide(text, self._material)
 
     @property
     def target(self) -> str | None:

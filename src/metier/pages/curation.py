@@ -52,7 +52,7 @@ def compose(about: Sheet, shown: Shown, figures: Json, record: Json) -> str:
         *_beside(findings, about, shown),
         *_noise(about.facts.get("labels", {})),
         *_labels(about, figures),
-        *_languages(about.facts.get("content", {})),
+        *_languages(about.facts.get("content", {}), len(dataset)),
         *_reviewed(figures["review"]),
         _table(findings),
         _facts(about, figures),
@@ -261,15 +261,16 @@ def _labels(about: Sheet, figures: Json) -> Iterator[Section]:
         yield Section("pairs", "How many rows each label has", {"rows": rows, "after": what})
 
 
-def _languages(facts: Json) -> Iterator[Section]:
-    shares = facts.get("languages") or ()
-    rows = [
-        {"name": one["language"], "value": one["share"], "rows": one["rows"]}
-        for one in shares
-        if one.get("share") is not None
-    ]
-    if len(rows) > 1:
-        yield Section("shares", "Languages", {"rows": rows, "axis": "Share of the texts"})
+def _languages(facts: Json, total: int) -> Iterator[Section]:
+    """The shares of languages, a section for each column of texts that has more than one."""
+    columns = facts.get("languages") or {}
+    for column, told in columns.items():
+        shares = sorted(told["share"].items(), key=lambda item: -item[1])
+        rows = [{"name": name, "value": share, "rows": round(share * total)} for name, share in shares if share > 0]
+        if len(rows) > 1:
+            where = f" in {column}" if len(columns) > 1 else ""
+            data = {"rows": rows, "axis": "Share of the texts"}
+            yield Section("shares", f"Languages{where}", data)
 
 
 def _reviewed(review: Json | None) -> Iterator[Section]:
