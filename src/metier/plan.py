@@ -60,7 +60,10 @@ class DataPlan(_Section):
 class BasePlan(_Section):
     """The pre-trained model that is tuned."""
 
-    base: str = Field("minilm", description="minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id.")
+    base: str = Field(
+        "minilm",
+        description="minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id.",
+    )
     max_tokens: int | None = Field(
         None, ge=8, description="Tokens read of each text; the base's own limit if left out."
     )
@@ -197,7 +200,8 @@ class ComparePlan(_Section):
     sizes: int = Field(5, ge=2, le=12, description="How many numbers of labels are tried, up to all there are.")
     repeats: int = Field(3, ge=1, le=20, description="How many times each is tried, on rows drawn anew.")
     goal: float | None = Field(
-        None, description="A score; how many labels each way needs for it. What the recommended way reaches if left out."
+        None,
+        description="A score; how many labels each way needs for it. What the recommended way reaches if left out.",
     )
     more_labels: int = Field(1000, ge=1, description="The forecast says what so many more labels would buy.")
     price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs, in any currency.")
