@@ -92,11 +92,7 @@ def measure(field: Field, ways: Sequence[Way], wished: Sequence[int]) -> tuple[l
     refused: list[tuple[Job, str]] = []
     with field.progress.stage("comparing", len(cheap) + len(dear), "fits") as stage:
         for job in cheap:
-            left = field.clock()
-            if left is not None and left <= 0:
-                refused.append((job, "--time-limit was used up"))
-            else:
-                _run(field, job, None, fits, refused)
+            _within(field, job, field.clock(), None, fits, refused)
             stage.advance()
         needed = {job: _needed(field, job) for job in dear}
         admitted, over = _admitted(dear, needed, field.clock())
@@ -104,13 +100,27 @@ def measure(field: Field, ways: Sequence[Way], wished: Sequence[int]) -> tuple[l
         stage.advance(len(over))
         for at, job in enumerate(admitted):
             left = field.clock()
-            if left is not None and needed[job] > left:
-                refused.append((job, f"it would take about {needed[job]:.0f} s and {max(0, left):.0f} s were left"))
-            else:
-                share = None if left is None else left * needed[job] / sum(needed[later] for later in admitted[at:])
-                _run(field, job, share, fits, refused)
+            ahead = max(sum(needed[later] for later in admitted[at:]), 1e-9)
+            share = None if left is None else left * needed[job] / ahead
+            _within(field, job, left, share, fits, refused)
             stage.advance()
     return fits, _gathered(refused)
+
+
+def _within(
+    field: Field,
+    job: Job,
+    left: float | None,
+    share: float | None,
+    fits: list[Fit],
+    refused: list[tuple[Job, str]],
+) -> None:
+    """Run the job if it fits into the seconds left; `share` of them are its own."""
+    needed = 0.0 if left is None else _needed(field, job)
+    if left is not None and (left <= 0 or needed > left):
+        refused.append((job, f"it would take about {needed:.0f} s and {max(0, left):.0f} s were left"))
+    else:
+        _run(field, job, share, fits, refused)
 
 
 def _admitted(jobs: Sequence[Job], needed: dict[Job, float], left: float | None) -> tuple[list[Job], list[Job]]:
