@@ -92,7 +92,7 @@ def test_a_query_may_be_a_choice_or_stand_in_the_address(shop: Path, cache: Path
     assert len(chosen) == 6
     assert chosen.table.equals(typed.table)
     assert chosen.source.sha256 == typed.source.sha256
-    assert chosen.source.member == query.rstrip(";")
+    assert (chosen.source.member, ask(f"sqlite:///{shop}#orders", cache).source.member) == (None, "orders")
     assert "row-order" not in [problem.code for problem in chosen.schema.problems]
     loose = ask(f"sqlite:///{shop}", cache, query="SELECT text, label FROM orders LIMIT 6")
     assert "row-order" in [problem.code for problem in loose.schema.problems]
@@ -245,6 +245,11 @@ def test_what_a_server_refuses_is_told_without_the_password(postgres: Server, ca
         assert "***" in error.found
         assert "wr@ng" not in str(error)
         assert "wr%40ng" not in str(error)
+    killed = "SELECT pg_terminate_backend(pg_backend_pid()) AS a"
+    assert refused(postgres.url(), cache, query=killed).code == "database-lost"
+    late = "SELECT i, CASE WHEN i < 30000 THEN 1 ELSE 1 / (i - i) END AS a FROM generate_series(1, 40000) i ORDER BY i"
+    broken = refused(postgres.url(), cache, query=late)
+    assert (broken.code, "division by zero" in broken.found) == ("bad-query", True)
     hidden = refused("postgresql://anna:***@127.0.0.1/shop", cache, query="SELECT 1 AS a")
     assert hidden.code == "password-hidden"
 

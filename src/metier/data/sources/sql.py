@@ -63,7 +63,7 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
     if asked is not None and _is_query(asked):
         asked = checked_query(asked)
     with temporary(cache) as work, _connected(address) as connection:
-        statement, problems = _statement(connection, asked, place)
+        statement, table, problems = _statement(connection, asked, place)
         with _answered(connection, statement, place) as result:
             names = list(map(str, result.keys()))
             if len(set(names)) < len(names):
@@ -85,7 +85,7 @@ def read_database(place: str, plan: DataPlan, cache: Path) -> Found:
         name = tables.key(digest, {"source": masked(address), "query": statement})
         stored = tables.load(cache, name)
         if stored is None:
-            facts = {"format": "sql", "member": statement}
+            facts = {"format": "sql", "member": table}
             stored = tables.store(cache, name, Reading(spool.schema, spool.batches(), facts, problems))
     return Found(stored, digest, size, name)
 
@@ -113,11 +113,11 @@ def _is_query(text: str) -> bool:
     return len(text.split()) > 1 or ";" in text
 
 
-def _statement(connection: Connection, asked: str | None, place: str) -> tuple[str, list[Problem]]:
-    """What is sent to the database, and what a person should know of it."""
+def _statement(connection: Connection, asked: str | None, place: str) -> tuple[str, str | None, list[Problem]]:
+    """What is sent to the database, the table's name where it is all of one, and what a person should know of it."""
     if asked is not None and _is_query(asked):
         problems = [] if re.search(r"\border\s+by\b", _bare(asked), re.IGNORECASE) else [_unordered()]
-        return asked, problems
+        return asked, None, problems
     import sqlalchemy
 
     inspector = sqlalchemy.inspect(connection)
@@ -127,7 +127,8 @@ def _statement(connection: Connection, asked: str | None, place: str) -> tuple[s
             raise which_table(present, masked(divided(place)[0]))
         asked = present[0]
     schema, _, table = asked.rpartition(".") if asked not in present else ("", "", asked)
-    return _whole(connection, inspector, schema or None, table)
+    statement, problems = _whole(connection, inspector, schema or None, table)
+    return statement, table, problems
 
 
 def _whole(connection: Connection, inspector: Inspector, schema: str | None, table: str) -> tuple[str, list[Problem]]:
