@@ -186,7 +186,7 @@ def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator
             {
                 "row": one.row,
                 "kind": TITLES[one.kind],
-                "detail": one.detail,
+                "detail": _sentence(one.detail),
                 "score": one.score,
                 "text": shown.text(one.row),
                 "label": shown.label(one.row),
@@ -223,11 +223,10 @@ _WORDS = {
 
 
 def _noise(facts: Json) -> Iterator[Section]:
-    classes = facts.get("classes") or ()
     rows = [
-        {"name": str(one["label"]), **_only(one["noise_rate"]), "note": f"{one.get('rows', 0):,} rows"}
-        for one in classes
-        if one.get("noise_rate") and one["noise_rate"].get("value") is not None
+        {"name": str(one["label"]), **_only(one["noise_rate"]), "note": f"{one['flagged']:,} of {one['rows']:,} rows"}
+        for one in facts.get("by_label") or ()
+        if one["noise_rate"]["value"] is not None
     ]
     rows.sort(key=lambda row: -row["value"])
     if rows:
@@ -307,7 +306,7 @@ def _table(findings: Sequence[Finding]) -> Section:
             "row": one.row,
             "kind": one.kind,
             "action": one.action,
-            "detail": one.detail,
+            "detail": _sentence(one.detail),
             "suggestion": "" if one.suggestion is None else " ".join(str(one.suggestion).split()),
             "score": one.score,
         }
@@ -321,6 +320,11 @@ def _listed(findings: Sequence[Finding]) -> list[Finding]:
     whole = [one for one in findings if one.row is None]
     rows = [one for one in findings if one.row is not None]
     return [*whole, *clearest(rows, _TABLE, _LISTED_OF_A_KIND)][:_TABLE]
+
+
+def _sentence(words: str) -> str:
+    whole = words[:1].upper() + words[1:]
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."
 
 
 def _facts(about: Sheet, figures: Json) -> Section:
