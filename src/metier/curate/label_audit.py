@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +18,14 @@ from metier.evaluate.metrics import log_probabilities
 from metier.tasks.contract import Array
 
 FOLDS = 5
-NEAREST = 20
+NEAREST = 40
 _LANDMARKS = 1500
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _SHRINK = 0.4  # of the within-class covariance towards a sphere
-_SMOOTH = 0.1  # of a vote that goes evenly to all labels
+_SHARPNESS = 8.0  # of the votes in the cosine
+_SMOOTH = 0.05  # of a vote that goes evenly to all labels
 _WEIGHTS = (2.0, 1.0, 2.0)  # ridge, discriminant, neighbours
+_ROUNDS = 2
 _FEWEST = 4  # rows of a label, under which no fold can have learned it
 _CHUNK = 2048
 _PAIRS = 400_000_000  # similarities looked at; of a longer table fewer rows may be neighbours
@@ -34,7 +37,7 @@ class Audit:
     """What was found of n rows with k labels.
 
     `score` (n,) is P(the given label is wrong), NaN where it can't be judged; `suggested` (n,) the likeliest label and
-    `sure` (n,) its probability; `nearest` (n, up to 20) row positions, -1 where there are fewer.
+    `sure` (n,) its probability; `nearest` (n, up to 40) row positions, -1 where there are fewer.
     """
 
     score: Array
@@ -57,18 +60,19 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
     vectors = _unit_scale(vectors)
     parts = whole_folds(given, units, min(FOLDS, len(np.unique(units))), seed)
     nearest, near = neighbours(vectors, units, NEAREST, seed)
-    views = (
-        kernel_ridge(vectors, one_hot(given, width), parts, given, seed),
-        discriminant(vectors, given, width, parts),
-        np.log((1 - _SMOOTH) * votes(nearest, near, given, width) + _SMOOTH / width),
-    )
-    outputs = np.zeros((len(given), width), np.float32)
-    for weight, view in zip(_WEIGHTS, views, strict=True):
-        outputs += weight * _calibrated(view, given, seed)
-    outputs = _calibrated(outputs, given, seed)
+    ridge = _calibrated(kernel_ridge(vectors, one_hot(given, width), parts, given, seed), given, seed)
     judged = np.bincount(given, minlength=width)[given] >= _FEWEST
-    noise = fit_noise(outputs[judged], given[judged], seed=seed) if judged.any() else Noise(np.ones((width, width)), 1)
-    posterior = noise.posterior(outputs, given)
+    trust = np.ones(len(given), np.float32)
+    for _ in range(_ROUNDS):
+        # What looked wrong in the round before counts less as an example and as a neighbour.
+        straight = discriminant(vectors, one_hot(given, width) * trust[:, None], parts)
+        voted = np.log((1 - _SMOOTH) * votes(nearest, near, given, width, trust) + _SMOOTH / width)
+        views = (ridge, _calibrated(straight, given, seed), _calibrated(voted, given, seed))
+        outputs = np.sum([weight * view for weight, view in zip(_WEIGHTS, views, strict=True)], axis=0)
+        outputs = _calibrated(outputs, given, seed)
+        fits = fit_noise(outputs[judged], given[judged], seed=seed)
+        posterior = fits[0].posterior(outputs, given)
+        trust = given_probability(posterior, given).astype(np.float32)
     score = np.where(judged, 1 / (1 + np.exp(-np.clip(log_odds_wrong(posterior, given), -500, 500))), np.nan)
     suggested = posterior.argmax(axis=1)
     return Audit(
@@ -77,8 +81,8 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
         sure=given_probability(posterior, suggested),
         flagged=judged & (suggested != given) & (score > 0.5),
         nearest=nearest,
-        rates=noise_rates(outputs, given, noise, judged=judged, seed=seed),
-        noise=noise,
+        rates=noise_rates(outputs, given, fits, judged),
+        noise=fits[0],
         outputs=outputs,
     )
 
@@ -124,13 +128,16 @@ def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | Non
 
     features = _landmark_features(vectors, seed)
     folds = int(parts.max()) + 1
-    # Half the target is kept out as a constant, so that the penalty draws to the mean and not to zero.
+    kept: dict[int, Any] = {}
+    # The penalty draws to the mean and not to zero.
     middle = wanted.mean(axis=0, keepdims=True)
     grams, sides = [], []
     for fold in range(folds):
         gram, side = 0.0, 0.0
         for rows in _pieces(np.flatnonzero(parts == fold)):
             block = features(vectors[rows])
+            if len(vectors) <= _MOST_ROWS:
+                kept[int(rows[0])] = block
             gram = gram + block.T @ block
             side = side + block.T @ torch.from_numpy(wanted[rows] - middle)
         grams.append(gram)
@@ -145,9 +152,8 @@ def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | Non
         for one in tried:
             left = gram - grams[fold] + one * torch.eye(len(gram))
             weight = torch.cholesky_solve(side - sides[fold], torch.linalg.cholesky(left))
-            found.append(
-                np.concatenate([(features(vectors[some]) @ weight).numpy() + middle for some in _pieces(rows)])
-            )
+            blocks = (kept[int(some[0])] if kept else features(vectors[some]) for some in _pieces(rows))
+            found.append(np.concatenate([(block @ weight).numpy() + middle for block in blocks]))
         best = int(np.argmin([_loss(some, wanted[rows], None if given is None else given[rows]) for some in found]))
         penalty = tried[best]
         out[rows] = found[best]
@@ -161,7 +167,7 @@ def _loss(outputs: Array, wanted: Array, given: Array | None) -> float:
     return float(-warm[np.arange(len(given)), given].mean())
 
 
-def _landmark_features(vectors: Array, seed: int) -> Callable[[Array], "torch.Tensor"]:  # noqa: F821
+def _landmark_features(vectors: Array, seed: int) -> Callable[[Array], Any]:
     import torch
 
     rng = np.random.default_rng(seed)
@@ -186,12 +192,15 @@ def _pieces(rows: Array) -> Iterator[Array]:
         yield rows[at : at + _CHUNK]
 
 
-def discriminant(vectors: Array, given: Array, width: int, parts: Array) -> Array:
-    """Out-of-fold log-probabilities, up to a constant, of a shrunken linear discriminant (Friedman 1989), (n, k)."""
+def discriminant(vectors: Array, shares: Array, parts: Array) -> Array:
+    """Out-of-fold log-probabilities, up to a constant, of a shrunken linear discriminant (Friedman 1989), (n, k).
+
+    `shares` (n, k) says how much of each row belongs to each label: one-hot, or less where a label is not trusted.
+    """
     folds = int(parts.max()) + 1
-    moments = [_moments(vectors, given, width, np.flatnonzero(parts == fold)) for fold in range(folds)]
-    gram, sums, counts = (sum(part[which] for part in moments) for which in range(3))
-    out = np.empty((len(given), width), np.float32)
+    moments = [_moments(vectors, shares, np.flatnonzero(parts == fold)) for fold in range(folds)]
+    gram, sums, counts = (np.sum([part[which] for part in moments], axis=0) for which in range(3))
+    out = np.empty(shares.shape, np.float32)
     for fold in range(folds):
         g, m, c = gram - moments[fold][0], sums - moments[fold][1], counts - moments[fold][2]
         total = max(float(c.sum()), 1.0)
@@ -208,13 +217,14 @@ def discriminant(vectors: Array, given: Array, width: int, parts: Array) -> Arra
     return out
 
 
-def _moments(vectors: Array, given: Array, width: int, rows: Array) -> tuple[Array, Array, Array]:
+def _moments(vectors: Array, shares: Array, rows: Array) -> tuple[Array, Array, Array]:
     d = vectors.shape[1]
-    gram, sums = np.zeros((d, d), np.float32), np.zeros((width, d), np.float32)
+    gram, sums = np.zeros((d, d), np.float32), np.zeros((shares.shape[1], d), np.float32)
     for some in _pieces(rows):
-        gram += vectors[some].T @ vectors[some]
-        sums += one_hot(given[some], width).T @ vectors[some]
-    return gram, sums, np.bincount(given[rows], minlength=width).astype(np.float32)
+        block = vectors[some]
+        gram += block.T @ (block * shares[some].sum(axis=1, keepdims=True))
+        sums += shares[some].T @ block
+    return gram, sums, shares[rows].sum(axis=0)
 
 
 def neighbours(vectors: Array, units: Array, count: int, seed: int) -> tuple[Array, Array]:
@@ -244,11 +254,107 @@ def _directions(vectors: Array) -> Array:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def votes(nearest: Array, near: Array, given: Array, width: int) -> Array:
-    """The share (n, k) each label has of the neighbours' votes; nearer ones count more. Even where there are none."""
-    weight = np.exp(5 * (near - near.max(axis=1, keepdims=True, initial=-1))) * (nearest >= 0)
+def votes(nearest: Array, near: Array, given: Array, width: int, trust: Array) -> Array:
+    """The share (n, k) each label has of the neighbours' votes, by how near they are and how far they are trusted.
+
+    Even where there are no neighbours.
+    """
+    weight = np.exp(_SHARPNESS * (near - near.max(axis=1, keepdims=True, initial=-1))) * (nearest >= 0)
     out = np.full((len(nearest), width), 1e-9 / width)
     rows = np.arange(len(nearest))
     for place in range(nearest.shape[1]):
-        np.add.at(out, (rows, given[nearest[:, place]]), weight[:, place])
+        who = nearest[:, place]
+        out[rows, given[who]] += weight[:, place] * trust[who]
     return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+# -------------------------------------------------------------------------------------------------- other kinds of label
+
+
+@dataclass(frozen=True)
+class QuantityAudit:
+    """What was found of n numbers: `expected` out of fold, the robust `z` of each miss, `score` in 0..1, `nearest`."""
+
+    expected: Array
+    z: Array
+    score: Array
+    flagged: Array
+    nearest: Array
+
+
+def audit_quantity(vectors: Array, values: Array, *, units: Array | None = None, seed: int = 0) -> QuantityAudit:
+    """Vectors (n, d) and values (n,) -> which values lie too far from what rows alike let one expect.
+
+    The miss of an out-of-fold kernel ridge is measured in the spread (1.4826 median absolute deviations) of the misses
+    at values expected alike, so that a quantity that varies more where it is large is not flagged for it. `score` is
+    the share of n normal misses that would all be smaller; flagged is above one half.
+    """
+    units = np.arange(len(values)) if units is None else units
+    vectors = _unit_scale(vectors)
+    middle, spread = float(np.median(values)), _robust_spread(values)
+    plain = np.clip((values - middle) / spread, -5, 5).astype(np.float32)  # a wild value must not bend the fit
+    parts = whole_folds(plain, units, min(FOLDS, len(np.unique(units))), seed)
+    expected = kernel_ridge(vectors, plain[:, None], parts, None, seed)[:, 0] * spread + middle
+    misses = values - expected
+    nearest, _ = neighbours(vectors, units, NEAREST, seed)
+    z = (misses - np.median(misses)) / _local_spread(expected, misses)
+    score = _chance_of_none(z)
+    return QuantityAudit(expected, z, score, score > 0.5, nearest)
+
+
+def _robust_spread(values: Array) -> float:
+    found = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return found or float(np.std(values)) or 1.0
+
+
+def _local_spread(expected: Array, misses: Array) -> Array:
+    """The robust spread of the misses among rows of like expectation, in up to ten bins of fifty rows or more."""
+    overall = _robust_spread(misses)
+    bins = int(np.clip(len(misses) // 50, 1, 10))
+    bin_of = np.searchsorted(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1]), expected, side="right")
+    found = np.array([_robust_spread(misses[bin_of == one]) if (bin_of == one).any() else overall for one in range(bins)])
+    return np.maximum(found, 0.25 * overall)[bin_of]
+
+
+def _chance_of_none(z: Array) -> Array:
+    from scipy.special import log_ndtr
+
+    # P(none of n normal misses is larger than this one), by the logarithm for the far tail.
+    tail = 2 * np.exp(log_ndtr(-np.abs(z)))
+    return np.asarray(np.exp(len(z) * np.log1p(-np.minimum(tail, 1 - 1e-12))))
+
+
+def audit_multilabel(outputs: Array, given: Array) -> tuple[Array, Array]:
+    """Out-of-fold probabilities and a 0/1 matrix, both (n, k) -> (score per row (n,), score per label (n, k)).
+
+    Each label is a yes-or-no question of its own, with its own noise. A row's score weighs its labels by how suspect
+    they are (a softmax at temperature 0.1, as Thyagarajan et al. 2022 recommend), so that one wrong label among many
+    right ones shows and many doubtful ones do too.
+    """
+    odds = np.log(np.clip(outputs, 1e-6, 1 - 1e-6))
+    against = np.log(np.clip(1 - outputs, 1e-6, 1 - 1e-6))
+    single = np.empty(given.shape)
+    for label in range(given.shape[1]):
+        pair = np.stack([against[:, label], odds[:, label]], axis=1)
+        codes = given[:, label].astype(np.int64)
+        single[:, label] = 1 - given_probability(fit_noise(pair, codes)[0].posterior(pair, codes), codes)
+    return _worst(single, np.arange(len(given)).repeat(given.shape[1]), len(given)), single
+
+
+def audit_tokens(outputs: Array, given: Array, sentence: Array) -> tuple[Array, Array]:
+    """Flattened out-of-fold probabilities (t, k), codes (t,) and each token's sentence (t,) from 0.
+
+    Gives (score per sentence, score per token (t,)); a sentence is as suspect as its worst tokens
+    (Wang & Mueller 2022).
+    """
+    logs = np.log(np.clip(outputs, 1e-9, None))
+    single = 1 - given_probability(fit_noise(logs, given)[0].posterior(logs, given), given)
+    return _worst(single[:, None], sentence, int(sentence.max(initial=-1)) + 1), single
+
+
+def _worst(single: Array, owner: Array, count: int) -> Array:
+    """The softmax-weighted mean of each owner's scores; 0 where it has none."""
+    scores = single.ravel()
+    weight = np.exp((scores - 1) / 0.1)
+    total = np.bincount(owner, weights=weight, minlength=count)
+    return np.asarray(np.bincount(owner, weights=weight * scores, minlength=count) / np.maximum(total, 1e-300))

@@ -6,7 +6,7 @@ probabilities of the true label. Noise that always takes one label for a certain
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,12 @@ from metier.tasks.contract import Array
 _BELIEF = 200.0
 # The same belief weaker and stronger: how far the estimate hangs on it is part of its interval.
 _BELIEFS = (20.0, 500.0)
-_ROUNDS = 6
+# Rates of wrong labels that EM starts from; it climbs to the nearest top, and the highest is taken.
+_STARTS = (0.02, 0.1, 0.2, 0.35)
+_CHANCE = 1.92  # in log-likelihood, at 95%
+_ROUNDS = 10
 _STEPS = 5  # of EM a round
-_MOST_ROWS = 20_000  # enough to learn T and the temperature from
+_MOST_ROWS = 10_000  # enough to learn T and the temperature from
 _CHUNK = 65_536
 
 
@@ -42,26 +45,56 @@ class Noise:
         return np.concatenate(parts)
 
 
-def fit_noise(outputs: Array, given: Array, *, belief: float = _BELIEF, seed: int = 0) -> Noise:
-    """Learn T and the temperature of the outputs together. Outputs (n, k) out-of-fold, up to a constant; codes (n,).
+def fit_noise(outputs: Array, given: Array, *, seed: int = 0) -> tuple[Noise, ...]:
+    """Learn T and the temperature of the outputs together: the fits that can't be told apart, the one to use first.
 
-    The temperature is the one under which the *given* labels are likeliest once T has had its say: fitted on the given
-    labels alone, a good model would be blurred until it believed in their mistakes.
+    Outputs (n, k) out-of-fold, up to a constant; given codes (n,). The temperature is the one under which the *given*
+    labels are likeliest once T has had its say: fitted on the given labels alone, a good model would be blurred until
+    it believed in their mistakes. Few or hard rows leave it open whether a model is unsure or the labels are wrong: of
+    fits whose likelihoods differ by less than chance (Wilks 1938) the first is the one that fits the rows the model is
+    surest of, whose labels should all be right (anchor points; Liu & Tao 2016).
     """
     if len(given) > _MOST_ROWS:
         some = np.random.default_rng(seed).choice(len(given), _MOST_ROWS, replace=False)
         outputs, given = outputs[some], given[some]
-    width = outputs.shape[1]
     outputs = log_probabilities(np.asarray(outputs, np.float64))
-    transition = _even(width, 0.1)
-    sharpness = 1.0
+    found = [_settled(outputs, given, start, _BELIEF) for start in _STARTS]
+    least = min(loss for loss, _ in found)
+    near = [noise for loss, noise in found if (loss - least) * len(given) < _CHANCE]
+    wanted = _anchored_rate(outputs, given)
+    near.sort(key=lambda noise: abs(_rate(noise, outputs, given) - wanted))
+    others = [_settled(outputs, given, float(np.mean(1 - np.diag(near[0].transition))), one)[1] for one in _BELIEFS]
+    return (*near, *others)
+
+
+def _rate(noise: Noise, outputs: Array, given: Array) -> float:
+    return float(np.mean(1 - given_probability(noise.posterior(outputs, given), given)))
+
+
+def _anchored_rate(outputs: Array, given: Array) -> float:
+    """How often the given label is another than the model's, among the fifth of each label it is surest of."""
+    top, sure = outputs.argmax(axis=1), outputs.max(axis=1)
+    wrong = 0.0
+    for label in np.unique(top):
+        rows = np.flatnonzero(top == label)
+        surest = rows[np.argsort(-sure[rows], kind="stable")][: max(len(rows) // 5, 1)]
+        wrong += float((given[surest] != label).mean()) * len(rows)
+    return wrong / len(top)
+
+
+def _settled(outputs: Array, given: Array, rate: float, belief: float) -> tuple[float, Noise]:
+    """EM from an even spread of this rate: how unlikely the given labels are in the end, and T."""
+    transition, sharpness, loss = _even(outputs.shape[1], rate), 1.0, np.inf
     for number in range(_ROUNDS):
-        reach = 16.0 if number == 0 else 2.0
-        sharpness = _sharpness(outputs, given, transition, (sharpness / reach, sharpness * reach))
+        reach = 16.0 if number == 0 else 1.5
+        sharpness, now = _sharpness(outputs, given, transition, (sharpness / reach, sharpness * reach))
         true = np.exp(log_probabilities(outputs * sharpness))
         for _ in range(_STEPS):
             transition = _updated(true, given, transition, belief)
-    return Noise(transition, 1 / sharpness)
+        if loss - now < 1e-5:
+            break
+        loss = now
+    return now, Noise(transition, 1 / sharpness)
 
 
 def _even(width: int, rate: float) -> Array:
@@ -70,7 +103,7 @@ def _even(width: int, rate: float) -> Array:
     return transition
 
 
-def _sharpness(outputs: Array, given: Array, transition: Array, bounds: tuple[float, float]) -> float:
+def _sharpness(outputs: Array, given: Array, transition: Array, bounds: tuple[float, float]) -> tuple[float, float]:
     from scipy.optimize import minimize_scalar
 
     spread = transition.T[given]
@@ -79,7 +112,8 @@ def _sharpness(outputs: Array, given: Array, transition: Array, bounds: tuple[fl
         true = np.exp(log_probabilities(outputs * np.exp(log_sharpness)))
         return float(-np.log((true * spread).sum(axis=1)).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(bounds), method="bounded", options={"xatol": 0.02}).x))
+    found = minimize_scalar(loss, bounds=np.log(bounds), method="bounded", options={"xatol": 0.02})
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def _updated(true: Array, given: Array, transition: Array, belief: float) -> Array:
@@ -103,16 +137,14 @@ class Rates:
     by_label: tuple[Interval, ...]
 
 
-def noise_rates(outputs: Array, given: Array, noise: Noise, *, judged: Array | None = None, seed: int = 0) -> Rates:
+def noise_rates(outputs: Array, given: Array, fits: Sequence[Noise], judged: Array | None = None) -> Rates:
     """The estimated share of wrong labels with 95% intervals.
 
-    The interval covers the rows drawn (Wilson 1927) and how far the estimate moves when less or more is believed of
-    where mistakes fall. It can't cover what no model of these inputs can see: labels wrong in a way that looks right.
+    `fits` are those of `fit_noise`. The interval covers the rows drawn (Wilson 1927) and how far the fits lie apart. It can't cover what no model of these inputs can see: labels wrong in a way that looks right.
     `judged` (n,) marks the rows that count.
     """
     width = outputs.shape[1]
     rows = np.ones(len(given), bool) if judged is None else judged
-    fits = [noise, *(fit_noise(outputs[rows], given[rows], belief=belief, seed=seed) for belief in _BELIEFS)]
     wrong = [1 - given_probability(fitted.posterior(outputs[rows], given[rows]), given[rows]) for fitted in fits]
     counts = np.bincount(given[rows], minlength=width)
     sums = np.array([np.bincount(given[rows], weights=some, minlength=width) for some in wrong])
