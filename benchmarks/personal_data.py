@@ -1,20 +1,24 @@
 """How much personal data is found, and how much is called so that is none: on planted sentences and on real texts.
 
-A planted value is found when a hit of its type overlaps it; `covered` asks that the hit leaves none of it out. A hit that
-overlaps no planted value of its type is a false alarm, also where it has the right place and the wrong type.
+A planted value is found when a hit of its type overlaps it; `covered` asks that the hit leaves none of it out. A hit
+that overlaps no planted value of its type is a false alarm, also where it has the right place and the wrong type.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from benchmarks import datasets
-from benchmarks.common import record
+from benchmarks.common import MIB, record
 from benchmarks.personal_data_generator import LOCALES, TYPES, Example, examples
 from metier.curate.privacy.detect import detect
 from metier.evaluate.intervals import wilson
@@ -25,7 +29,12 @@ REAL = ("banking77", "sms_spam", "cfpb", "womens_clothing_reviews")
 
 def _rate(part: int, whole: int) -> Figures:
     low, high = wilson(part, whole) if whole else (0.0, 1.0)
-    return {"value": round(part / whole, 5) if whole else None, "low": round(low, 5), "high": round(high, 5), "of": whole}
+    return {
+        "value": round(part / whole, 5) if whole else None,
+        "low": round(low, 5),
+        "high": round(high, 5),
+        "of": whole,
+    }
 
 
 def score(found: Iterator[Example]) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[str]]:
@@ -91,6 +100,42 @@ def real(name: str) -> Figures:
     }
 
 
+def table(rows: int) -> Figures:
+    """The question put to a table of so many short texts, one in ten with personal data in it: seconds and memory."""
+    from metier.curate import privacy, room
+    from metier.lifecycle import read
+    from metier.plan import Plan
+    from metier.progress import Silent
+    from metier.trunk.base import find
+    from metier.trunk.features import Trunk
+    from metier.workspace import Workspace
+
+    sentences = [example.text.replace("\n", " ") for example in examples(20_000, 5) if not example.planted]
+    personal = [example.text.replace("\n", " ") for example in examples(20_000, 5) if example.planted]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "table.csv")
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            for row in range(rows):
+                text = (personal if row % 10 == 0 else sentences)[row // 10 % 3000]
+                writer.writerow([f"{text} {row % 977}", "ab"[row % 2]])
+        plan, place = Plan.of(target="label"), Workspace(Path(folder, "workspace"))
+        material = room.gather(read(str(path), plan, place), None, Trunk(find("minilm"), place.cache), plan, Silent())
+        before = psutil.Process().memory_info().rss / MIB
+        start = time.process_time()
+        answer = privacy.ask(material)
+        seconds = time.process_time() - start
+    return {
+        "rows": rows,
+        "findings": len(answer.findings),
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(rows / seconds),
+        "memory_before_mib": round(before),
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
 def _rows(path: Path) -> Iterator[list[str]]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
@@ -102,11 +147,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--parts", nargs="*", default=["development", "held_out", "real"])
+    parser.add_argument("--parts", nargs="*", default=["development", "held_out", "real", "table"])
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table")
     choices = parser.parse_args()
     quick = choices.texts < 10_000
     for part in choices.parts:
         start = time.perf_counter()
+        if part == "table":
+            figures = table(choices.rows)
+            record("table", figures, seconds=time.perf_counter() - start, quick=choices.rows < 1_000_000)
+            continue
         if part != "real":
             figures = planted(choices.texts, choices.seed, held_out=part == "held_out")
             record(part, figures, seconds=time.perf_counter() - start, quick=quick)

@@ -1,5 +1,7 @@
 """Identity, bank and tax numbers with valid check digits, for the personal data benchmark; written from their public rules."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import random
@@ -86,7 +88,7 @@ def _gb(rng: Random, held: bool) -> Value:
 def _de(rng: Random, held: bool) -> Value:
     while True:
         pool = rng.sample(string.digits, 9)
-        body = pool + [pool[rng.randrange(9)]]
+        body = [*pool, pool[rng.randrange(9)]]
         rng.shuffle(body)
         if body[0] != "0" and not any(body[at] == body[at + 1] == body[at + 2] for at in range(8)):
             break

@@ -9,6 +9,7 @@ from metier.curate.privacy.contexts import NEGATIVE, pattern
 from metier.curate.privacy.hits import Hit
 
 _REACH = 48  # characters from the words to the value
+_LONGEST = 40  # what a value may run on beyond that
 _BACK = 18  # and from a value to the words after it
 
 # Pieces of letters and digits in capitals, each with a digit but for a letter or two at the ends.
@@ -103,7 +104,7 @@ def called(text: str, awake: set[str]) -> Iterator[Hit]:
                 yield from _nearest(text, context.start(), context.end(), type_, fits)
     if "sort_code" in awake:
         for context in pattern("sort_code").finditer(text):
-            match = _SORT_CODE.search(text, context.end())
+            match = _SORT_CODE.search(text, context.end(), context.end() + _REACH + _LONGEST)
             if match is not None and match.start() <= context.end() + _REACH:
                 yield Hit("bank_account", match.start(), match.end(), 0.92, "sort-code")
 
@@ -111,7 +112,7 @@ def called(text: str, awake: set[str]) -> Iterator[Hit]:
 def _nearest(text: str, start: int, end: int, type_: str, fits: Callable[[str], bool]) -> Iterator[Hit]:
     reach = end + _REACH
     for form in (_WRITTEN, _SMALL):
-        for match in form.finditer(text, end, min(len(text), reach + 40)):
+        for match in form.finditer(text, end, reach + _LONGEST):
             if match.start() > reach:
                 break
             size = _fitting(text, match, fits)
@@ -148,7 +149,7 @@ def _fitting(text: str, match: re.Match[str], fits: Callable[[str], bool]) -> in
 def birth_dates(text: str) -> Iterator[Hit]:
     """Dates that the words beside them call a birth; any other date is no personal data."""
     for context in pattern("birth_date").finditer(text):
-        match = DATE.search(text, context.end())
+        match = DATE.search(text, context.end(), context.end() + _REACH + _LONGEST)
         if match is not None and match.start() <= context.end() + _REACH and _plausible(match[0]):
             yield Hit("birth_date", match.start(), match.end(), 0.93, "called")
             continue

@@ -94,7 +94,7 @@ def secrets(text: str, lowered: str, awake: set[str]) -> Iterator[Hit]:
 
 def _called(text: str) -> Iterator[Hit]:
     for context in pattern("secret").finditer(text):
-        match = _RANDOM.search(text, context.end())
+        match = _RANDOM.search(text, context.end(), context.end() + 400)
         if match is None or match.start() > context.end() + 32:
             continue
         word = match[0]

@@ -231,7 +231,7 @@ def usernames(text: str) -> Iterator[Hit]:
         word = match[1].lstrip("@") if match else ""
         explicit = match is not None and any(sign in text[context.end() : match.start(1)] for sign in ":=\"'«„")
         if match is None or not (any(sign in "0123456789_" for sign in word) or ("." in word and explicit)):
-            match = _USER_LATER.search(text, context.end())
+            match = _USER_LATER.search(text, context.end(), context.end() + 100)
             if match is None or match.start() > context.end() + 32 or match[0].lstrip("@").lower() in _NOT_HANDLES:
                 continue
             if pattern(NEGATIVE).search(text, context.end(), match.start()):
