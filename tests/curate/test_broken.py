@@ -104,13 +104,12 @@ def test_cleaning_ends_and_any_text_can_be_asked(text: str) -> None:
         assert 0 <= defect.score <= 1
 
 
-@given(st.text(alphabet=st.characters(categories=["Ll", "Lu"], max_codepoint=0x24F), min_size=1, max_size=9))
+WORDS = ["Überweisung", "größer", "façade", "señor", "coração", "déjà vu", "smörgåsbord", "naïve", "it’s", "“quoted”"]
+
+
+@pytest.mark.parametrize("word", WORDS)
 def test_utf8_read_as_windows_1252_comes_back(word: str) -> None:
-    text = f"the word {word} in it"
-    try:
-        garbled = text.encode().decode("cp1252")
-    except UnicodeDecodeError:
-        return
-    mended = broken.clean(garbled)
-    # A single accented letter may look like a real pair of signs; what is changed must be the original.
-    assert mended in (text, garbled) or broken.ftfy.fix_encoding(garbled) not in (text, garbled)
+    text = f"here {word} stands in a sentence"
+    garbled = text.encode().decode("sloppy-windows-1252")
+    assert garbled != text
+    assert broken.clean(garbled) == text
