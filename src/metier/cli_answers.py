@@ -80,7 +80,7 @@ def curated(outcome: Curation) -> None:
     table(f"{outcome.rows:,} rows; what was found, worst first", [*_KINDS], _by_kind(findings))
     told = clearest(findings, 12, 2)
     if told:
-        rows = [[one.row, one.kind, one.action, one.detail, _suggested(one)] for one in told]
+        rows = [[one.row, one.kind, one.action, _cut(one.detail, 110), _suggested(one)] for one in told]
         table("the surest of each kind", ["row", "kind", "proposed", "what", "instead"], rows)
     if figures["noise_rate"]:
         click.echo(f"wrong labels, estimated: {_share(figures['noise_rate'])}")
@@ -119,7 +119,11 @@ def _suggested(finding: Finding) -> str:
     # A new text may be long, and hold what the page hides.
     said = "" if finding.suggestion is None or finding.action == "rewrite" else str(finding.suggestion)
     said = f"row {said}" if isinstance(finding.suggestion, int) and finding.action == "drop" else said
-    return said if len(said) <= 60 else said[:59] + "…"
+    return _cut(said, 60)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _reviewed(review: Mapping[str, Any]) -> None:

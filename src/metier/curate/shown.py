@@ -27,7 +27,7 @@ class Shown:
             told = {name: cell for name, cell in cells.items() if cell is not None and name != self.target}
             text = " · ".join(f"{name}: {cell}" for name, cell in told.items())
         # A little more than is shown is searched: what is cut in two is not recognised any more.
-        hidden = hide(text[: most + 200], material)
+        hidden = hide(text.strip()[: most + 200], material)
         return hidden if len(hidden) <= most else hidden[: most - 1].rstrip() + "…"
 
     def label(self, row: int) -> str | None:

@@ -35,8 +35,8 @@ TITLES: Mapping[str, str] = {
     "personal_data": "Personal data",
     "invalid": "Nothing to learn from",
 }
-_SHOWN_BESIDE = 12  # rows side by side
-_OF_A_KIND = 3
+_SHOWN_BESIDE = 18  # rows side by side
+_OF_A_KIND = 2
 _TABLE, _LISTED_OF_A_KIND = 60, 8
 _NEIGHBOURS = 2
 
@@ -63,7 +63,8 @@ def compose(about: Sheet, shown: Shown, figures: Json, record: Json) -> str:
 
 
 def _rows(findings: Sequence[Finding], *kinds: str) -> int:
-    return len({one.row for one in findings if one.row is not None and one.kind in kinds})
+    wanted = (one for one in findings if one.kind in kinds and one.action != "keep")
+    return len({one.row for one in wanted if one.row is not None})
 
 
 def _verdict(findings: Sequence[Finding], fates: Fates, figures: Json) -> Section:
@@ -179,7 +180,7 @@ def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator
     for one in clearest(here, _SHOWN_BESIDE, _OF_A_KIND):
         assert one.row is not None
         change = about.fates.done.get(one.row) or about.fates.proposed.get(one.row)
-        said = "" if one.kind == "personal_data" else suggestion([one], None)
+        said = "" if one.kind == "personal_data" else shown.hidden(suggestion([one], None))
         twin = isinstance(one.suggestion, int) and one.kind in ("duplicate", "near_duplicate", "paraphrase", "leakage")
         others = [*([one.suggestion] if twin else []), *one.related]
         items.append(
@@ -192,7 +193,7 @@ def _beside(findings: Sequence[Finding], about: Sheet, shown: Shown) -> Iterator
                 "label": shown.label(one.row),
                 "doubted": one.kind == "label_error",
                 "action": _WORDS[one.action],
-                "suggestion": f"row {said} stays" if twin else said,
+                "suggestion": said if not twin else f"row {said} stays" if one.action == "drop" else "",
                 "by": change.by if change is not None else "",
                 "neighbours": [
                     {"row": other, "text": shown.text(other, 200), "label": shown.label(other)}
