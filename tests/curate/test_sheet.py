@@ -50,7 +50,9 @@ def made(tmp_path: Path, tiny_base: Path) -> Any:
         findings = [
             Finding("duplicate", 4, file, 1.0, "The same.", 3, "drop"),
             Finding("label_error", 5, file, 0.9, "Looks like fees.", "fees", "relabel"),
-            Finding("personal_data", 6, file, 0.9, "A name.", "[name]", "rewrite", "text", facts={"types": {"name": 2}}),
+            Finding(
+                "personal_data", 6, file, 0.9, "A name.", "[name]", "rewrite", "text", facts={"types": {"name": 2}}
+            ),
             Finding("imbalance", None, file, 0.9, "card has two thirds of the rows."),
             Finding("off_topic", 9, file, 0.4, "Far from all others."),
         ]
@@ -116,7 +118,14 @@ def test_what_a_person_said_stands_where_the_standard_has_it(made: Any) -> None:
 
 def test_nothing_is_invented(made: Any) -> None:
     document = sheet.croissant(made())
-    absent = {"license", "creator", "usageInfo", "rai:dataCollection", "rai:dataUseCases", "rai:dataReleaseMaintenancePlan"}
+    absent = {
+        "license",
+        "creator",
+        "usageInfo",
+        "rai:dataCollection",
+        "rai:dataUseCases",
+        "rai:dataReleaseMaintenancePlan",
+    }
     assert absent & set(document) == set()
     assert None not in document.values()
 
@@ -124,7 +133,8 @@ def test_nothing_is_invented(made: Any) -> None:
 def test_what_was_found_and_done_is_told(made: Any) -> None:
     document = sheet.croissant(made())
     assert document["rai:dataManipulationProtocol"].startswith(
-        "1 row left out; 1 row given another label; 1 row with rewritten text; 1 row without a text or a label"
+        "1 row left out; 1 row given another label; 1 row with rewritten text; all others as they were. 1 row "
+        "without a text or a label."
     )
     assert "5.0% (3.0% to 8.0%)" in document["rai:dataAnnotationAnalysis"]
     assert document["rai:dataBiases"] == ["card has two thirds of the rows."]

@@ -247,7 +247,7 @@ _TITLES = {
     "rai:machineAnnotationTools": "What was labelled by a machine",
     "rai:dataBiases": "Where it is one-sided",
     "rai:personalSensitiveInformation": "Personal data in it",
-    "rai:dataLimitations": "What it is no good for",
+    "rai:dataLimitations": "What is still doubtful in it",
     "rai:dataUseCases": "What it may be used for",
     "rai:dataReleaseMaintenancePlan": "How long it is kept",
 }
@@ -295,14 +295,14 @@ def _done(sheet: Sheet) -> str:
     parts = [f"{_counted(counts[fate])} {words}" for fate, words in _DONE if counts[fate]]
     deciders = sorted({change.by for change in sheet.fates.done.values() if change.by})
     who = f" Decided by {', '.join(deciders)} where a person looked." if deciders else ""
-    return (f"{'; '.join(parts)}; all others as they were." if parts else "Nothing was changed.") + who
+    aside = f" {_counted(counts['set_aside'])} without a text or a label." if counts["set_aside"] else ""
+    return (f"{'; '.join(parts)}; all others as they were." if parts else "Nothing was changed.") + aside + who
 
 
 _DONE = (
     ("dropped", "left out"),
     ("relabelled", "given another label"),
     ("rewritten", "with rewritten text"),
-    ("set_aside", "without a text or a label"),
 )
 
 
