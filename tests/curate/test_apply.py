@@ -87,7 +87,7 @@ def test_a_new_text_is_quoted_where_it_must_be_and_where_it_was(table: Dataset, 
     out = written(table, outcome, tmp_path / "out.csv").decode()
     assert '007,"short",card_lost' in out
     assert '008,"a ""b"", c",fees' in out
-    assert 'intent,note\r\n' in out
+    assert "intent,note\r\n" in out
 
 
 def test_the_split_becomes_a_column_that_tune_reads_as_one(table: Dataset, tmp_path: Path) -> None:
@@ -112,7 +112,11 @@ def test_encoding_mark_and_delimiter_stay(encoding: str, delimiter: str, tmp_pat
 
 
 def test_bytes_that_are_no_text_stay_as_they_are(tmp_path: Path) -> None:
-    body = b"text,intent\n" + b"".join(b"caf\xc3\xa9 %d,fees\n" % n for n in range(30)) + b"bad \xff byte,card\nlast,card\n"
+    body = (
+        b"text,intent\n"
+        + b"".join(b"caf\xc3\xa9 %d,fees\n" % n for n in range(30))
+        + b"bad \xff byte,card\nlast,card\n"
+    )
     path = tmp_path / "a.csv"
     path.write_bytes(body)
     out = written(dataset(path), fates(32, drop(0)), tmp_path / "out.csv")
@@ -188,7 +192,11 @@ def test_a_workbook_stays_one(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     export.write(dataset(tmp_path / "a.xlsx"), fates(3, drop(1)), tmp_path / "out.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
-    assert [[cell.value for cell in row] for row in sheet.rows] == [["text", "intent"], ["one", "fees"], ["three", "card"]]
+    assert [[cell.value for cell in row] for row in sheet.rows] == [
+        ["text", "intent"],
+        ["one", "fees"],
+        ["three", "card"],
+    ]
 
 
 def test_another_ending_asks_for_another_form(table: Dataset, tmp_path: Path) -> None:

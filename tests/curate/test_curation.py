@@ -41,7 +41,9 @@ def test_nothing_is_done_unless_asked_for() -> None:
 
 
 def test_what_a_person_should_look_at_is_left_alone() -> None:
-    assert settle(finding("label_error", 1, "review", suggestion="fees"), finding("imbalance", None, "review")).done == {}
+    assert (
+        settle(finding("label_error", 1, "review", suggestion="fees"), finding("imbalance", None, "review")).done == {}
+    )
 
 
 def test_rows_of_another_file_are_not_touched() -> None:
@@ -143,7 +145,11 @@ def test_the_content_hash_is_of_the_cells_and_no_spreadsheet_takes_it_for_a_numb
 
 
 def test_findings_are_counted_by_kind_and_told_worst_first() -> None:
-    found = [finding("off_topic", 1, "review", 0.5), finding("duplicate", 2, "drop", 0.9), finding("duplicate", 3, "drop")]
+    found = [
+        finding("off_topic", 1, "review", 0.5),
+        finding("duplicate", 2, "drop", 0.9),
+        finding("duplicate", 3, "drop"),
+    ]
     assert summary(found) == {"duplicate": 2, "off_topic": 1}
     assert [one.row for one in worst_first(found)] == [2, 3, 1]
     assert [one.row for one in clearest(found, 10, 1)] == [1, 2]

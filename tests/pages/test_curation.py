@@ -119,7 +119,9 @@ def test_personal_data_is_shown_nowhere(compose: Any) -> None:
 def test_pictures_come_before_tables(compose: Any) -> None:
     rate = {"value": 0.05, "low": 0.02, "high": 0.1}
     facts = {
-        "labels": {"by_label": [{"label": name, "rows": 25, "flagged": 1, "noise_rate": rate} for name in ("card", "fees")]},
+        "labels": {
+            "by_label": [{"label": name, "rows": 25, "flagged": 1, "noise_rate": rate} for name in ("card", "fees")]
+        },
         "content": {"languages": {"text": {"share": {"de": 0.1, "en": 0.9}, "unsure": 0.0}}},
     }
     page = compose(*FOUND, facts=facts, worth=WORTH, noise_rate=rate)

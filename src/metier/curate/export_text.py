@@ -203,10 +203,9 @@ def _cut(body: str, delimiter: str, quoting: Quoting) -> list[str]:
         return body.split(delimiter)
     cells, start, at, inside = [], 0, 0, False
     while at < len(body):
-        letter = body[at]
-        if quoting == "backslash" and letter == "\\":
-            at += 1
-        elif letter == '"' and inside and quoting == "double" and body[at + 1 : at + 2] == '"':
+        letter, pair = body[at], body[at : at + 2]
+        doubled = inside and quoting == "double" and pair == '""'
+        if doubled or (quoting == "backslash" and letter == "\\"):
             at += 1
         elif letter == '"' and (inside or at == start):
             inside = not inside

@@ -343,7 +343,9 @@ def _personal(sheet: Sheet) -> list[str]:
 def _limits(sheet: Sheet) -> list[str]:
     dropped = {row for row, change in sheet.fates.done.items() if change.action != "keep"}
     open_ = Counter(one.kind for one in sheet.findings if one.row is not None and one.row not in dropped)
-    return [f"{_counted(count, 'finding')} of the kind {kind}, still in it." for kind, count in open_.most_common(_TOLD)]
+    return [
+        f"{_counted(count, 'finding')} of the kind {kind}, still in it." for kind, count in open_.most_common(_TOLD)
+    ]
 
 
 def _counted(amount: int, what: str = "row") -> str:

@@ -1,8 +1,8 @@
 """What each fix is worth: the frozen rung with and without it, measured on the same rows that nothing was done to.
 
 The rows it is measured on are a given test file, or the validation part of the leakage-safe split. In the latter case
-all questions are asked once more, of the training part alone: had they seen the held-out rows' labels, a fix could carry
-these into training.
+all questions are asked once more, of the training part alone: had they seen the held-out rows' labels, a fix could
+carry these into training.
 """
 
 from __future__ import annotations
