@@ -1,7 +1,5 @@
 """The sentences the personal data detector was developed on; shaped as those of `personal_data_held_out`."""
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 EN_PHRASES = """
