@@ -90,7 +90,9 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
 def _unit_scale(vectors: Array) -> Array:
     """Float32 with a mean squared length of 1, so that nothing below hangs on the vectors' unit."""
     plain = np.nan_to_num(np.asarray(vectors, np.float32))
-    length = float(np.sqrt(np.mean([np.square(part).sum(axis=1).mean() for part in np.array_split(plain, 8) if len(part)])))
+    length = float(
+        np.sqrt(np.mean([np.square(part).sum(axis=1).mean() for part in np.array_split(plain, 8) if len(part)]))
+    )
     return plain / (length or 1.0)
 
 
@@ -312,7 +314,9 @@ def _local_spread(expected: Array, misses: Array) -> Array:
     overall = _robust_spread(misses)
     bins = int(np.clip(len(misses) // 50, 1, 10))
     bin_of = np.searchsorted(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1]), expected, side="right")
-    found = np.array([_robust_spread(misses[bin_of == one]) if (bin_of == one).any() else overall for one in range(bins)])
+    found = np.array(
+        [_robust_spread(misses[bin_of == one]) if (bin_of == one).any() else overall for one in range(bins)]
+    )
     return np.maximum(found, 0.25 * overall)[bin_of]
 
 

@@ -86,9 +86,7 @@ def _classes(material: Material) -> Answer:
     return Answer(findings, _class_facts(audit, names, given), {"label_error": audit.score})
 
 
-def _wrong_class(
-    material: Material, audit: label_audit.Audit, names: list[str], given: Array, at: int
-) -> Finding:
+def _wrong_class(material: Material, audit: label_audit.Audit, names: list[str], given: Array, at: int) -> Finding:
     side, wanted = material.train, int(audit.suggested[at])
     nearest = audit.nearest[at][audit.nearest[at] >= 0][:_SHOWN]
     agree = nearest[given[nearest] == wanted]
@@ -147,9 +145,7 @@ def _class_facts(audit: label_audit.Audit, names: list[str], given: Array) -> di
 def _quantity(material: Material) -> Answer:
     side = material.train
     values = np.asarray(side.examples.targets, np.float64)
-    audit = label_audit.audit_quantity(
-        material.vectors, values, units=whole_units(material), seed=material.plan.seed
-    )
+    audit = label_audit.audit_quantity(material.vectors, values, units=whole_units(material), seed=material.plan.seed)
     findings = []
     for at in np.flatnonzero(audit.flagged)[np.argsort(-np.abs(audit.z[audit.flagged]), kind="stable")]:
         nearest = audit.nearest[at][audit.nearest[at] >= 0][:_SHOWN]
