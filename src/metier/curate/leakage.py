@@ -138,7 +138,8 @@ def _groups(material: Material) -> tuple[list[Finding], dict[str, Any] | None]:
         learnt = train
     elif assigned is not None:
         out = np.asarray(assigned).astype(str) != "train"
-        held, learnt, side = np.where(out, train, None), np.where(out, None, train), material.train
+        held, learnt, side = train.copy(), train.copy(), material.train
+        held[~out], learnt[out] = None, None
     else:
         return [], {"column": name, "shared": 0, "rows": 0, "share": 0.0}
     shared = {value for value in learnt.tolist() if value is not None} & set(held.tolist())

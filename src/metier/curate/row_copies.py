@@ -114,7 +114,8 @@ class RowSketch:
 
     def quality(self, positions: Array) -> Array:
         """(m,) how complete each row is: less for missing cells."""
-        return -np.sum([column.levels[positions] < 0 for column in self._columns], axis=0, dtype=float)
+        missing = [column.levels[positions] < 0 for column in self._columns]
+        return np.asarray(-np.sum(missing, axis=0, dtype=float))
 
     @property
     def _needed(self) -> float:

@@ -179,7 +179,7 @@ def _commonest(codes: Array) -> Array:
         return codes
     rank = np.empty(len(counts), np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    return np.minimum(rank[codes], _MOST_LEVELS)
+    return np.asarray(np.minimum(rank[codes], _MOST_LEVELS))
 
 
 def _out_of_fold(column: _Column, seen: _Seen) -> Array:
@@ -214,7 +214,7 @@ def _learnt(codes: Array, targets: Array, asked: Array, width: int, size: int) -
         return np.asarray((targets.mean() + total / (count + _STRENGTH))[asked, None])
     counts = np.bincount(codes * width + targets, minlength=size * width).reshape(size, width).astype(np.float64)
     prior = (np.bincount(targets, minlength=width) + 0.5) / (len(targets) + 0.5 * width)
-    return np.log(((counts + _STRENGTH * prior) / (counts.sum(axis=1, keepdims=True) + _STRENGTH))[asked])
+    return np.asarray(np.log(((counts + _STRENGTH * prior) / (counts.sum(axis=1, keepdims=True) + _STRENGTH))[asked]))
 
 
 def _told(outputs: Array, seen: _Seen) -> float:

@@ -122,8 +122,8 @@ class TextSketch:
         numbers = [
             tuple(sorted(_NUMBER.findall(text[:_LONGEST]))) for text in self._normal.take(pa.array(used)).to_pylist()
         ]
-        sides = place.reshape(pairs.shape).tolist()
-        return np.fromiter((numbers[one] == numbers[other] for one, other in sides), bool, len(sides))
+        one, other = place.reshape(pairs.shape).T
+        return np.array([numbers[a] == numbers[b] for a, b in zip(one, other, strict=True)], bool)
 
     def quality(self, positions: Array) -> Array:
         """(m,) how clean each text is: less for words no other text uses; of equals the longer one."""
@@ -212,7 +212,8 @@ class Words:
         a, b = tokens(one), tokens(other)
         found = dict.fromkeys(_KINDS, 0)
         for left, right in _blocks(Levenshtein.opcodes(a, b), a, b):
-            found[self._difference(left, right)] += max(len(left), len(right))
+            for what, words in self._differences(left, right):
+                found[what] += words
         size = max(len(a), len(b))
         other_words = found["exchanged"] + found["another number"]
         allowed = max(0, (size - _FREE_WORDS) // _WORDS_EACH)
@@ -224,7 +225,21 @@ class Words:
         )
         numbers = found["number"] + found["another number"]
         words = found["slight"] + found["doubtful"] + found["exchanged"]
-        return copy, copy and not numbers and (not words or size >= _MANY_WORDS)
+        spelling = numbers == 0 and (words == 0 or size >= _MANY_WORDS)
+        return bool(copy), bool(copy and spelling)
+
+    def _differences(self, left: list[str], right: list[str]) -> list[tuple[str, int]]:
+        """What a run of words that differ comes to: word by word where there are as many, unless spaces have moved."""
+        from rapidfuzz.distance import OSA
+
+        if len(left) != len(right) or len(left) == 1:
+            return [(self._difference(left, right), max(len(left), len(right)))]
+        singly = [(self._difference([one], [other]), 1) for one, other in zip(left, right, strict=True)]
+        if all(what == "misspelt" for what, _ in singly) or self._difference(left, right) != "misspelt":
+            return singly
+        apart = sum(OSA.distance(one, other) for one, other in zip(left, right, strict=True))
+        moved = OSA.distance("".join(left), "".join(right)) < apart
+        return [("misspelt", len(left))] if moved else singly
 
     def _difference(self, left: list[str], right: list[str]) -> str:
         """How one text's words differ from the other's at one place; one of `_KINDS`."""
@@ -239,7 +254,7 @@ class Words:
             slight = left and right and edits <= 0.5 * longest and OSA.distance(digits, others) <= 1
             return "number" if slight else "another number"
         if not left or not right:
-            return "misspelt" if longest == 1 else "exchanged"
+            return ("misspelt", "doubtful")[longest - 1] if longest <= 2 else "exchanged"
         rows = [[self.rows(word) for word in side] for side in (left, right)]
         rare = [min(side) <= 2 for side in rows]
         # What hardly a text has, or what is far rarer than the word it looks like, is a misspelling of it.
@@ -253,12 +268,12 @@ class Words:
             return "misspelt"
         near = edits <= 0.5 * longest
         if any(rare):
-            return "doubtful" if near or not all(rare) else "exchanged"
-        return "slight" if edits <= 1 else "doubtful" if near else "exchanged"
+            return "doubtful" if near or longest <= 2 or not all(rare) else "exchanged"
+        return "slight" if edits <= 1 else "doubtful" if near or longest <= 2 else "exchanged"
 
 
 def _blocks(opcodes: Any, a: list[str], b: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """Runs of words that differ; as many on both sides are taken one by one."""
+    """Runs of words that differ."""
     left: list[str] = []
     right: list[str] = []
     for code in [*opcodes, None]:
@@ -266,8 +281,5 @@ def _blocks(opcodes: Any, a: list[str], b: list[str]) -> Iterator[tuple[list[str
             left += a[code.src_start : code.src_end]
             right += b[code.dest_start : code.dest_end]
         elif left or right:
-            if len(left) == len(right):
-                yield from (([x], [y]) for x, y in zip(left, right, strict=True))
-            else:
-                yield left, right
+            yield left, right
             left, right = [], []
