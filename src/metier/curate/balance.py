@@ -81,7 +81,7 @@ def _labels(material: Material) -> tuple[list[Finding], dict[str, Any]]:
             _about(
                 material,
                 float(1 - counts[label] / (2 * _MEASURE)),
-                f"{names[label]!r} has {counts[label]} rows, too few {few}: collect more, or join it with another label",
+                f"{names[label]!r} has {counts[label]} rows, too few {few}: collect more, or join it with another label",  # noqa: E501
                 column=column,
                 facts={"label": names[label], "rows": int(counts[label])},
             )
@@ -158,7 +158,7 @@ def _groups(material: Material, name: str) -> tuple[list[Finding], dict[str, Any
     for rate, p in zip(rates, joint, strict=True):
         if p < _LEVEL:
             detail = (
-                f"{rate.what}: {_shown(rate.value)} of {name} {levels[rate.group]!r}, {_shown(rate.others)} of the others; "
+                f"{rate.what}: {_shown(rate.value)} of {name} {levels[rate.group]!r}, {_shown(rate.others)} of the others; "  # noqa: E501
                 f"more than chance (p {p:.1g} after Holm): ask whether it is so in life or only in this table"
             )
             facts = {"group": levels[rate.group], "value": rate.value, "low": rate.low, "high": rate.high}
@@ -250,7 +250,7 @@ def _annotators(material: Material, name: str) -> tuple[list[Finding], dict[str,
         if p < _LEVEL:
             rest = float(differs[(codes >= 0) & (codes != who)].mean())
             detail = (
-                f"annotator {who + 1} of {len(levels)} labels otherwise than rows alike in {told[who]['differs']:.1%} of "
+                f"annotator {who + 1} of {len(levels)} labels otherwise than rows alike in {told[who]['differs']:.1%} of "  # noqa: E501
                 f"{told[who]['rows']:,} rows, the others in {rest:.1%}: more than chance (p {p:.1g} after Holm)"
             )
             found.append(_about(material, float(1 - p), detail, kind="label_error", column=name, facts=told[who]))
@@ -260,7 +260,7 @@ def _annotators(material: Material, name: str) -> tuple[list[Finding], dict[str,
 
 
 def krippendorff(units: Array, given: Array) -> tuple[float | None, int]:
-    """Krippendorff's alpha (2011) of labels given to the same unit, and the labels it rests on; None where none pair."""
+    """Krippendorff's alpha (2011) of labels given to the same unit, and the labels it rests on; None where none pair."""  # noqa: E501
     width = int(given.max(initial=0)) + 1
     table = np.zeros((int(units.max(initial=-1)) + 1, width))
     np.add.at(table, (units, given), 1)

@@ -93,7 +93,7 @@ def _unit_scale(vectors: Array) -> Array:
     length = float(
         np.sqrt(np.mean([np.square(part).sum(axis=1).mean() for part in np.array_split(plain, 8) if len(part)]))
     )
-    return plain / (length or 1.0)
+    return np.asarray(plain / (length or 1.0))
 
 
 def one_hot(codes: Array, width: int) -> Array:
@@ -135,7 +135,8 @@ def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | Non
     middle = wanted.mean(axis=0, keepdims=True)
     grams, sides = [], []
     for fold in range(folds):
-        gram, side = 0.0, 0.0
+        gram: Any = 0.0
+        side: Any = 0.0
         for rows in _pieces(np.flatnonzero(parts == fold)):
             block = features(vectors[rows])
             if len(vectors) <= _MOST_ROWS:
@@ -145,15 +146,15 @@ def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | Non
         grams.append(gram)
         sides.append(side)
     out = np.empty(wanted.shape, np.float32)
-    gram, side = sum(grams), sum(sides)
+    whole, whole_side = sum(grams), sum(sides)
     penalty: float | None = None
     for fold in range(folds):
         rows = np.flatnonzero(parts == fold)
         tried = _PENALTIES if penalty is None else (penalty,)
         found = []
         for one in tried:
-            left = gram - grams[fold] + one * torch.eye(len(gram))
-            weight = torch.cholesky_solve(side - sides[fold], torch.linalg.cholesky(left))
+            left = whole - grams[fold] + one * torch.eye(len(whole))
+            weight = torch.cholesky_solve(whole_side - sides[fold], torch.linalg.cholesky(left))
             blocks = (kept[int(some[0])] if kept else features(vectors[some]) for some in _pieces(rows))
             found.append(np.concatenate([(block @ weight).numpy() + middle for block in blocks]))
         best = int(np.argmin([_loss(some, wanted[rows], None if given is None else given[rows]) for some in found]))
@@ -270,7 +271,7 @@ def votes(nearest: Array, near: Array, given: Array, width: int, trust: Array) -
     return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
-# -------------------------------------------------------------------------------------------------- other kinds of label
+# -------------------------------------------------------------------------------------------------- other kinds of label  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -317,7 +318,7 @@ def _local_spread(expected: Array, misses: Array) -> Array:
     found = np.array(
         [_robust_spread(misses[bin_of == one]) if (bin_of == one).any() else overall for one in range(bins)]
     )
-    return np.maximum(found, 0.25 * overall)[bin_of]
+    return np.asarray(np.maximum(found, 0.25 * overall)[bin_of])
 
 
 def _chance_of_none(z: Array) -> Array:

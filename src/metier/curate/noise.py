@@ -140,7 +140,9 @@ class Rates:
 def noise_rates(outputs: Array, given: Array, fits: Sequence[Noise], judged: Array | None = None) -> Rates:
     """The estimated share of wrong labels with 95% intervals.
 
-    `fits` are those of `fit_noise`. The interval covers the rows drawn (Wilson 1927) and how far the fits lie apart. It can't cover what no model of these inputs can see: labels wrong in a way that looks right.
+    `fits` are those of `fit_noise`. The interval covers the rows drawn (Wilson
+    1927) and how far the fits lie apart. It can't cover
+    what no model of these inputs can see: labels wrong in a way that looks right.
     `judged` (n,) marks the rows that count.
     """
     width = outputs.shape[1]
@@ -161,7 +163,7 @@ def _interval(sums: Array, rows: int) -> Interval:
 
 def given_probability(posterior: Array, given: Array) -> Array:
     """Log-probabilities (n, k) and codes (n,) -> the probability of each row's own label, float64 (n,)."""
-    return np.exp(posterior[np.arange(len(given)), given].astype(np.float64))
+    return np.asarray(np.exp(posterior[np.arange(len(given)), given].astype(np.float64)))
 
 
 def log_odds_wrong(posterior: Array, given: Array) -> Array:

@@ -73,9 +73,9 @@ def _finding(material: Material, one: Shortcut, names: Sequence[str], rows: Arra
     # A word of digits or signs may be somebody's number: it is not quoted.
     shown = repr(one.word) if one.word.isalpha() else "a word with digits or signs"
     detail = (
-        f"{shown} stands in for {names[one.label]!r}: {one.purity:.0%} of the {len(one.rows):,} texts with it have that "
-        f"label; deleting it costs a model of words {100 * one.drop:.0f} points of confidence there, and by its meaning "
-        "it is no nearer to that label than other words are. A person must say whether it belongs to the label."
+        f"{shown} stands in for {names[one.label]!r}: {one.purity:.0%} of the {len(one.rows):,} texts with it have "
+        f"that label; deleting it costs a model of words {100 * one.drop:.0f} points of confidence there, and by its "
+        "meaning it is no nearer to that label than other words are. A person must say whether it belongs to the label."
     )
     where = tuple(int(row) for row in material.train.examples.rows[rows[one.rows[:_SHOWN]]])
     return Finding(
