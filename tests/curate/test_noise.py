@@ -13,7 +13,7 @@ def world(rate: float, seed: int, *, rows: int = 3000, width: int = 4, always: b
     rng = np.random.default_rng(seed)
     truth = rng.integers(width, size=rows)
     logits = rng.standard_normal((rows, width)) * 2
-    logits[np.arange(rows), truth] += 4
+    logits[np.arange(rows), truth] += 7
     logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
     wrong = rng.random(rows) < rate
     step = 1 if always else rng.integers(1, width, size=rows)
