@@ -94,9 +94,9 @@ def test_drawings_take_their_colours_from_the_page(page):
     drawings = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawings))
     assert len(colours) > 5
-    assert {colour for colour in colours if not re.fullmatch(r"none|var\(--[a-z-]+\)", colour)} == set()
-    declared = set(re.findall(r"(--[a-z-]+):", page))
-    assert set(re.findall(r"var\((--[a-z-]+)\)", page)) <= declared
+    assert {colour for colour in colours if not re.fullmatch(r"none|var\(--[a-z0-9-]+\)", colour)} == set()
+    declared = set(re.findall(r"(--[a-z0-9-]+):", page))
+    assert set(re.findall(r"var\((--[a-z0-9-]+)\)", page)) <= declared
 
 
 def test_each_figure_stands_with_its_range_and_its_baseline(sections, outline):
