@@ -23,7 +23,7 @@ from metier.curate.export_text import Edit, Unlike, write_delimited, write_json_
 from metier.curate.fates import Fates
 from metier.data.archives import Content, locate, open_content
 from metier.data.dataset import Dataset
-from metier.errors import UsageError
+from metier.errors import MetierError, UsageError
 
 _FORMS = {
     ".csv": "csv",
@@ -147,7 +147,7 @@ def _content(dataset: Dataset) -> Content | None:
     """The bytes the table was read from, where they are a file that is still the same."""
     try:
         path = locate(dataset.source.path)
-    except Exception:  # noqa: BLE001  a database, a folder, a file that is gone: the table is what there is
+    except (MetierError, OSError, ValueError):  # a database, a folder, a file that is gone: the table is all there is
         return None
     return open_content(path) if files.sha256(path) == dataset.source.sha256 else None
 
