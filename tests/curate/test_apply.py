@@ -213,6 +213,7 @@ def test_a_form_without_a_writer_becomes_csv_and_says_so(tmp_path: Path) -> None
     found = export.write(data, fates(20, drop(0)), place)
     assert found.rows == 19
     assert found.format == "csv"
+    assert found.notes == ("Written as csv; the data came as text.",)
 
 
 def test_places_that_cannot_be_are_refused(table: Dataset, tmp_path: Path) -> None:

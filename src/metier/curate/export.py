@@ -108,6 +108,8 @@ def write(dataset: Dataset, fates: Fates, target: Path, split: np.ndarray | None
                 return _written(target, form, rows, notes)
             except Unlike as error:
                 notes.append(f"The file was written anew, as {error}.")
+    elif form != dataset.source.format:
+        notes.append(f"Written as {form}; the data came as {dataset.source.format}.")
     if form == "excel" and not _has_openpyxl():
         target, form = target.with_suffix(".csv"), "csv"
         notes.append("Written as CSV: a workbook needs openpyxl, which is not installed.")
