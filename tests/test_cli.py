@@ -178,6 +178,113 @@ def test_inspect_has_the_keys_relied_on(metier: Any, ticket_file: Path, tiny_bas
     assert "\x1b" not in told.out
 
 
+# --------------------------------------------------------------------------------------------------------------- curate
+
+
+@pytest.fixture
+def dirty(ticket_file: Path) -> Path:
+    """240 easy tickets, then an exact copy of the first, one with an address, one without a text."""
+    rows = rows_of(ticket_file)
+    rows += [rows[0], {"text": "write to jo.doe@example.org about my card", "intent": "card"}]
+    rows += [{"text": "", "intent": "fees"}]
+    with ticket_file.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["text", "intent"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return ticket_file
+
+
+def test_curate_has_the_keys_relied_on_and_changes_nothing(
+    metier: Any, dirty: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    words = ["curate", dirty, "--target", "intent", "--base", tiny_base, "--workspace", tmp_path / "home", "--json"]
+    answer = metier(*words)
+    assert answer.code == 0
+    assert answer.out.count("\n") == 1
+    found = answer.json
+    assert {"rows", "findings", "noise_rate", "summary", "report", "clean"} <= set(found)
+    assert found["rows"] == 243
+    for one in found["findings"]:
+        assert {"kind", "row", "file", "score", "detail", "suggestion", "action"} <= set(one)
+        assert one["file"] == str(dirty)
+        assert is_share(float(one["score"]))
+    told = {(one["kind"], one["row"]) for one in found["findings"]}
+    assert {("duplicate", 240), ("personal_data", 241), ("invalid", 242)} <= told
+    assert found["summary"]["duplicate"] == sum(kind == "duplicate" for kind, _ in told)
+    assert set(found["noise_rate"]) >= INTERVAL
+    assert found["noise_rate"]["low"] <= found["noise_rate"]["value"] <= found["noise_rate"]["high"]
+    assert Path(found["clean"]).read_bytes() == dirty.read_bytes()
+    assert list(found["questions"]) == ["duplicates", "leakage", "labels", "content", "balance", "privacy"]
+    assert "jo.doe" not in answer.out + Path(found["report"]).read_text(encoding="utf-8")
+    assert metier("verify", found["run"]).code == 0
+
+
+def test_curate_acts_when_asked_and_tells_a_person_plainly(
+    metier: Any, dirty: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    words = ["curate", dirty, "--target", "intent", "--base", tiny_base, "--workspace", tmp_path / "home", "--apply"]
+    words += ["--only", "duplicates,privacy", "-o", tmp_path / "clean.csv", "--scores", tmp_path / "scores.csv"]
+    answer = metier(*words, "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    assert "\x1b" not in answer.out
+    assert re.search(r"^personal_data +1 +0 +0 +1 +0 +0\.\d\d$", answer.out, re.MULTILINE)
+    counts = re.search(r"^rows: (\d+) kept, (\d+) dropped, 1 rewritten, 1 set aside$", answer.out, re.MULTILINE)
+    assert counts is not None
+    assert int(counts[1]) + int(counts[2]) == 241
+    assert f"cleaned: {tmp_path / 'clean.csv'}" in answer.out
+    before, after = rows_of(dirty), rows_of(tmp_path / "clean.csv")
+    assert len(after) == 243 - int(counts[2])
+    assert [row["text"] for row in after[-2:]] == ["write to [EMAIL] about my card", ""]
+    assert [row["text"] for row in after].count(before[0]["text"]) == 1
+    assert len(rows_of(tmp_path / "scores.csv")) == 243
+
+
+def test_curate_follows_a_review_and_lists_what_it_could_not(
+    metier: Any, dirty: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    words = ["curate", dirty, "--target", "intent", "--base", tiny_base, "--workspace", tmp_path / "home"]
+    words += ["--only", "duplicates", "--only", "privacy"]
+    found = metier(*words, "--json").json
+    with Path(found["review_file"]).open(newline="", encoding="utf-8-sig") as file:
+        lines = list(csv.DictReader(file))
+    for line in lines:
+        line["decision"] = "drop" if line["row"] == "241" else "keep"
+        line["row"] = "02-Jan" if line["row"] == "242" else line["row"]
+    with (tmp_path / "edited.csv").open("w", newline="", encoding="utf-16") as file:
+        writer = csv.DictWriter(file, list(lines[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows(reversed(lines))
+    nameless = metier(*words, "--review", tmp_path / "edited.csv", "--json")
+    assert (nameless.code, nameless.json["error"]["code"]) == (1, "no-reviewer")
+    told = metier(*words, "--review", tmp_path / "edited.csv", "--reviewer", "Ana", "--quiet")
+    assert told.code == 0
+    assert "decisions of Ana followed" in told.out
+    assert "1 lines of" in told.out
+    assert "02-Jan" in told.out
+    assert ", 1 dropped," in told.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--only", "lables"], "no-such-question"),
+        (["--target", "intnet"], "no-such-column"),
+        (["-o", "clean.docx"], "unknown-output"),
+        (["--review", "nowhere.csv", "--reviewer", "Ana"], "no-such-file"),
+        (["--privacy", "email=eat", "--only", "privacy"], None),
+    ],
+)
+def test_curate_tells_what_cannot_be(
+    metier: Any, ticket_file: Path, tiny_base: Path, tmp_path: Path, words: list[str], code: str | None
+) -> None:
+    given = ["curate", ticket_file, "--base", tiny_base, "--json", "--workspace", tmp_path / "home"]
+    given += [] if "--target" in words else ["--target", "intent"]
+    answer = metier(*given, *words)
+    assert answer.code == 1
+    assert set(answer.json["error"]) == {"code", "problem", "found", "fix"}
+    assert code is None or answer.json["error"]["code"] == code
+
+
 # -------------------------------------------------------------------------------------------------------------- predict
 
 
@@ -343,7 +450,7 @@ def test_demo_tunes_the_bundled_tickets_and_answers_three(metier: Any, tmp_path:
     assert all({"text", *ANSWER} <= set(line) for line in found["predictions"])
 
 
-COMMANDS = ["demo", "inspect", "tune", "evaluate", "predict", "verify", "doctor"]
+COMMANDS = ["demo", "inspect", "curate", "tune", "evaluate", "predict", "verify", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -33,7 +33,7 @@ def test_it_answers_within_half_a_second(code: str) -> None:
 
 def test_help_names_every_command() -> None:
     shown = python(HELP)
-    for command in ("demo", "inspect", "tune", "evaluate", "predict", "verify", "doctor"):
+    for command in ("demo", "inspect", "curate", "tune", "evaluate", "predict", "verify", "doctor"):
         assert f"\n  {command} " in shown
 
 

@@ -17,8 +17,8 @@ from metier.plan import DataPlan, Plan, fields, seconds
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_choice_is_a_flag_of_tune_and_documented(metier: Any) -> None:
-    shown = metier("tune", "--help").out
+def test_every_choice_is_a_flag_of_a_command_and_documented(metier: Any) -> None:
+    shown = "".join(metier(command, "--help").out for command in ("tune", "curate", "bases", "compare"))
     pages = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     names = [name for _, name, _ in fields()]
     assert len(names) == len(set(names)) >= 35

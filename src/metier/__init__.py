@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from metier.choose.room import bases
     from metier.data.inspect import inspect
     from metier.errors import MetierError
     from metier.expert import Expert, Prediction
     from metier.govern.record import verify
-    from metier.lifecycle import evaluate, predict, read, tune
+    from metier.lifecycle import compare, curate, evaluate, predict, read, tune
     from metier.plan import Plan
 
 # Public name -> the module it lives in; opened on first use, so that `import metier` stays quick.
@@ -20,6 +21,9 @@ _HOMES = {
     "MetierError": "metier.errors",
     "Plan": "metier.plan",
     "Prediction": "metier.expert",
+    "bases": "metier.choose.room",
+    "compare": "metier.lifecycle",
+    "curate": "metier.lifecycle",
     "evaluate": "metier.lifecycle",
     "inspect": "metier.lifecycle",
     "predict": "metier.lifecycle",
@@ -34,6 +38,9 @@ __all__ = [
     "Plan",
     "Prediction",
     "__version__",
+    "bases",
+    "compare",
+    "curate",
     "evaluate",
     "inspect",
     "predict",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__
+from metier import __version__, cli_choose, cli_data
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -37,6 +37,20 @@ def inspect(screen: Screen, workspace: str | None, data: str, **options: Any) ->
 
     found = lifecycle.inspect(data, workspace=workspace, **given(options))
     screen.show(found, lambda: cli_answers.inspected(found))
+
+
+@main.command()
+@click.argument("data")
+@click.option("-o", "--output", metavar="FILE", help="Write the cleaned file here; into the run's folder if left out.")
+@click.option("--scores", metavar="FILE", help="Write every row's label-error and off-topic score here (.csv).")
+@choices("data", "ladder.validation", "base", "curate", "privacy", "sheet", "")
+@common
+def curate(screen: Screen, workspace: str | None, data: str, **options: Any) -> None:
+    """Find what is wrong with DATA, and write a cleaned file; nothing is dropped unseen."""
+    from metier import cli_answers, lifecycle
+
+    found = lifecycle.curate(data, workspace=workspace, progress=screen.progress, **given(options))
+    screen.show(found.figures, lambda: cli_answers.curated(found))
 
 
 @main.command()
@@ -104,3 +118,8 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 
     found = doctors.examine(Workspace.find(workspace).root)
     screen.show(found, lambda: terminal.table(*doctors.as_table(found)))
+
+
+main.add_command(cli_choose.bases)
+main.add_command(cli_choose.compare)
+main.add_command(cli_data.data)

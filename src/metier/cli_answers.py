@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import click
 
 from metier import files, lifecycle
+from metier.curate.curation import Curation, clearest
+from metier.curate.findings import Finding
 from metier.data.dataset import Dataset
 from metier.errors import UsageError
 from metier.evaluate.evaluation import Evaluation
@@ -70,6 +72,81 @@ def inspected(found: Mapping[str, Any]) -> None:
     if found["problems"]:
         rows = [[p["severity"], p["rows"], p["detail"], p["fix"]] for p in found["problems"]]
         table("what will hurt", ["", "rows", "what", "what to do"], rows)
+
+
+def curated(outcome: Curation) -> None:
+    """What was found, worst first; what became of the rows; what each fix is worth; where everything lies."""
+    figures, findings = outcome.figures, outcome.findings
+    table(f"{outcome.rows:,} rows; what was found, worst first", [*_KINDS], _by_kind(findings))
+    told = clearest(findings, 12, 2)
+    if told:
+        rows = [[one.row, one.kind, one.action, _cut(one.detail, 110), _suggested(one)] for one in told]
+        table("the surest of each kind", ["row", "kind", "proposed", "what", "instead"], rows)
+    if figures["noise_rate"]:
+        click.echo(f"wrong labels, estimated: {_share(figures['noise_rate'])}")
+    fates = ", ".join(f"{count:,} {fate.replace('_', ' ')}" for fate, count in figures["fates"].items() if count)
+    click.echo(f"rows: {fates}" + ("" if figures["applied"] else "; nothing proposed was done (--apply does it)"))
+    if figures["review"]:
+        _reviewed(figures["review"])
+    if figures["worth"]:
+        _worth(figures["worth"])
+    for note in figures["notes"]:
+        click.echo(f"note: {note}")
+    click.echo(f"report:  {outcome.report}\nreview:  {figures['review_file']}\ncleaned: {outcome.clean}")
+
+
+_KINDS = ("kind", "found", "drop", "relabel", "rewrite", "to look at", "surest")
+
+
+def _by_kind(findings: Sequence[Finding]) -> list[list[Any]]:
+    """One row a kind; first where the findings' scores add up to most."""
+    kinds: dict[str, list[Finding]] = {}
+    for one in findings:
+        kinds.setdefault(one.kind, []).append(one)
+    order = sorted(kinds, key=lambda kind: -sum(one.score for one in kinds[kind] if one.action != "keep"))
+    return [
+        [
+            kind,
+            len(kinds[kind]),
+            *(sum(one.action == action for one in kinds[kind]) for action in ("drop", "relabel", "rewrite", "review")),
+            f"{max(one.score for one in kinds[kind]):.2f}",
+        ]
+        for kind in order
+    ]
+
+
+def _suggested(finding: Finding) -> str:
+    # A new text may be long, and hold what the page hides.
+    said = "" if finding.suggestion is None or finding.action == "rewrite" else str(finding.suggestion)
+    said = f"row {said}" if isinstance(finding.suggestion, int) and finding.action == "drop" else said
+    return _cut(said, 60)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _reviewed(review: Mapping[str, Any]) -> None:
+    click.echo(f"review: {len(review['decisions']):,} decisions of {review['reviewer']} followed")
+    if review["unmatched"]:
+        rows = [[line["line"], line["row"], line["decision"], line["why"]] for line in review["unmatched"]]
+        table(f"{len(rows):,} lines of {review['file']} were not followed", ["line", "row", "decision", "why"], rows)
+
+
+def _worth(worth: Mapping[str, Any]) -> None:
+    rows = [[fix["fix"], fix["rows"], _interval(fix), _gain(fix["gain"])] for fix in worth["fixes"]]
+    title = (
+        f"what each fix is worth: {worth['metric']} of {worth['rung']} on {worth['rows']:,} {worth['held_out']} rows"
+    )
+    table(title, ["fix", "rows", worth["metric"], "gain"], [["as it is", "", _interval(worth["base"]), ""], *rows])
+    for note in worth["notes"]:
+        click.echo(f"note: {note}")
+
+
+def _share(rate: Mapping[str, Any]) -> str:
+    if rate["low"] is None:
+        return f"{rate['value']:.1%}"
+    return f"{rate['value']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"
 
 
 def evaluated(found: Evaluation) -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import click
 
 from metier import files
+from metier.data.sources.addresses import masked
 from metier.errors import Interrupted, MetierError
 from metier.plan import Plan, fields
 
@@ -29,7 +30,7 @@ def common(command: Command) -> Command:
         except MetierError as error:
             screen.fail(error)
         except KeyboardInterrupt:
-            again = shlex.join(["metier", *sys.argv[1:]])
+            again = shlex.join(["metier", *map(masked, sys.argv[1:])])
             kept = "Stopped; what was done is kept."
             screen.fail(Interrupted("interrupted", kept, found="Ctrl-C", fix=f"To go on: {again}"), 130)
 
@@ -45,11 +46,14 @@ def common(command: Command) -> Command:
 
 
 def choices(*sections: str) -> Callable[[Command], Command]:
-    """The flags of these sections of the Plan ("" for --name), with their own words, types and ranges."""
+    """The flags of these sections of the Plan ("" for --name), with their own words, types and ranges.
+
+    `section.name` is one choice of a section.
+    """
 
     def add(command: Command) -> Command:
         for section, name, field in reversed(fields()):
-            if (section or "") in sections and name != "seed":
+            if {section or "", f"{section}.{name}"} & set(sections) and name != "seed":
                 command = _option(name, field)(command)
         return command
 

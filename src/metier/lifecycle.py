@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from metier import expert, files, tasks
 from metier.data import read as reading
 from metier.data.dataset import Dataset, Split
 from metier.data.inspect import inspect as inspect_dataset
+from metier.data.sources import masked, name_of
 from metier.data.split import split
 from metier.errors import DataError, UsageError
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
@@ -28,6 +29,10 @@ from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import curve, folds, ladder
 from metier.workspace import Run, Workspace
+
+if TYPE_CHECKING:
+    from metier.compare.room import Comparison
+    from metier.curate.curation import Curation
 
 _SPOKEN = (
     "my wallet is gone and the card was in it, please stop it",
@@ -75,17 +80,9 @@ def tune(
     Raises MetierError.
     """
     progress = progress or Silent()
-    if plan is not None and choices:
-        raise UsageError(
-            "plan-and-choices",
-            "Give a plan or its choices, not both.",
-            found=f"a plan and {', '.join(choices)}",
-            fix="Make the choices part of the plan: Plan.of(...).",
-        )
-    plan, place = plan or Plan.of(**choices), Workspace.find(workspace)
+    plan, place = _chosen(data, plan, choices), Workspace.find(workspace)
     if output is not None:
         files.check_folder(output)
-    plan = plan.model_copy(update={"name": plan.name or Path(data).name.split(".")[0]})
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
@@ -199,6 +196,43 @@ def _tune(
     return Tuned(place, run.folder, run.folder / "report.html", whole)
 
 
+def curate(
+    data: str | Path,
+    *,
+    output: str | Path | None = None,
+    scores: str | Path | None = None,
+    workspace: str | Path | None = None,
+    progress: Progress | None = None,
+    plan: Plan | None = None,
+    **choices: Any,
+) -> Curation:
+    """What is wrong with a table, and a cleaned one: `curate("tickets.csv", target="intent")`.
+
+    Everything is reported and proposed; `apply=True` acts on it. `output` is the cleaned file, `scores` a CSV of every
+    row's scores. `choices` are any of the plan's. Raises MetierError.
+    """
+    from metier.curate import room
+
+    progress = progress or Silent()
+    plan, place = _chosen(data, plan, choices), Workspace.find(workspace)
+    names = room.questions(plan.curate.only)
+    dataset = read(data, plan, place)
+    test = read(plan.data.test, plan, place) if plan.data.test else None
+    base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
+    reviewed = files.sha256(plan.curate.review) if plan.curate.review else None
+    key = run_records.key(plan, dataset, test, base, sections=None, reviewed=reviewed)
+    with place.open_run(key, f"curate-{plan.name}") as run:
+        material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
+        return room.curate(run, material, names, output=output, scores=scores)
+
+
+def compare(data: str | Path, **choices: Any) -> Comparison:
+    """Fine-tune, take as is, or train from scratch? `compare("tickets.csv", target="intent")`; see `compare.room`."""
+    from metier.compare import room
+
+    return room.compare(data, **choices)
+
+
 def demo(
     *, workspace: str | Path | None = None, progress: Progress | None = None, **choices: Any
 ) -> tuple[Tuned, list[dict[str, Any]]]:
@@ -256,7 +290,7 @@ def evaluate(
         )
     examples = loaded.examples(dataset)
     if not len(examples):
-        raise DataError("nothing-left", "At least one row must have a label.", found=f"none in {data}")
+        raise DataError("nothing-left", "At least one row must have a label.", found=f"none in {masked(data)}")
     for problem in examples.problems:
         (progress or Silent()).say(problem.detail)
     return evaluate_outputs(
@@ -273,6 +307,19 @@ def evaluate(
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _chosen(data: str | Path, plan: Plan | None, choices: Mapping[str, Any]) -> Plan:
+    """The plan given, or the one its choices make, named like the data where it has no name."""
+    if plan is not None and choices:
+        raise UsageError(
+            "plan-and-choices",
+            "Give a plan or its choices, not both.",
+            found=f"a plan and {', '.join(choices)}",
+            fix="Make the choices part of the plan: Plan.of(...).",
+        )
+    plan = plan or Plan.of(**choices)
+    return plan.model_copy(update={"name": plan.name or name_of(data)})
 
 
 def _left(plan: Plan, run: Run) -> float | None:

@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer
 
+from metier.data.sources.addresses import masked
 from metier.errors import UsageError
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -45,16 +46,25 @@ class DataPlan(_Section):
         None, description="The kind of task: text-classification, text-regression, rows; found when left out."
     )
     test: str | None = Field(None, description="A file of held-out rows, used once, for the final figures.")
-    validation: float = Field(0.2, gt=0, lt=0.9, description="The share of rows every rung is measured on.")
     header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first line names the columns.")
     encoding: str | None = Field(None, description="The file's text encoding; found when left out.")
     delimiter: str | None = Field(None, description="What stands between columns; found when left out.")
+    query: str | None = Field(
+        None, description="What to ask where the data is a database: a SELECT, or a table's name."
+    )
+
+    @field_serializer("test", when_used="unless-none")
+    def _without_password(self, test: str) -> str:
+        return masked(test)
 
 
 class BasePlan(_Section):
     """The pre-trained model that is tuned."""
 
-    base: str = Field("minilm", description="minilm (bundled), a local folder, or a Hugging Face hub id.")
+    base: str = Field(
+        "minilm",
+        description="minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id.",
+    )
     max_tokens: int | None = Field(
         None, ge=8, description="Tokens read of each text; the base's own limit if left out."
     )
@@ -66,6 +76,7 @@ class BasePlan(_Section):
 class LadderPlan(_Section):
     """Which rungs are tried, and when to stop climbing."""
 
+    validation: float = Field(0.2, gt=0, lt=0.9, description="The share of rows every rung is measured on.")
     rung: str | None = Field(None, description="Tune this rung whether it pays or not.")
     time_limit: Duration = Field(600.0, description="Stop climbing after this long: 90s, 10m, 1h, none.")
     metric: str | None = Field(
@@ -122,6 +133,85 @@ class AnswerPlan(_Section):
     error_cost: float | None = Field(None, gt=0, description="What a wrong answer costs, in units of one abstention.")
 
 
+class CuratePlan(_Section):
+    """What the data room looks for, and what it does about it."""
+
+    only: tuple[str, ...] = Field(
+        (),
+        description="Ask these alone: duplicates, leakage, labels, content, balance, privacy; all if left out.",
+    )
+    apply: bool = Field(
+        False, description="Act on what is proposed; without it everything is reported and nothing changed."
+    )
+    worth: bool = Field(False, description="Fit the frozen rung with and without each fix and say what each is worth.")
+    review: str | None = Field(None, description="A review.csv that a person has edited: its decisions are followed.")
+    reviewer: str | None = Field(None, description="Who decided in --review; stands in the record.")
+    languages: tuple[str, ...] = Field(
+        (), description="Languages that belong here, as en or de; the commonest one if left out."
+    )
+    annotator: str | None = Field(None, description="A column that says who gave each label.")
+    by: tuple[str, ...] = Field((), description="Columns whose groups are compared; found when left out.")
+    split: bool = Field(False, description="Add the leakage-safe split to the cleaned file as a column.")
+
+
+class PrivacyPlan(_Section):
+    """What happens to personal data."""
+
+    privacy: tuple[str, ...] = Field(
+        (), description="What is done with a type, as email=mask: keep, mask, pseudonym or drop; mask if left out."
+    )
+    exempt: tuple[str, ...] = Field((), description="Patterns (regular expressions) that are never personal data here.")
+    names: str | None = Field(
+        None, description="A token-classification model that finds names too: a folder, or presidio (an extra)."
+    )
+
+
+class SheetPlan(_Section):
+    """What only a person can say of the data; it stands in the data sheet."""
+
+    source: str | None = Field(None, description="Where the data comes from.")
+    purpose: str | None = Field(None, description="What it may be used for.")
+    lawful_basis: str | None = Field(None, description="On what legal ground it is processed.")
+    retention: str | None = Field(None, description="How long it is kept.")
+    consent: str | None = Field(None, description="Whether and how the people in it agreed.")
+    licence: str | None = Field(None, description="Under what licence it may be used.")
+    creator: str | None = Field(None, description="Who made it.")
+
+
+class ChoosePlan(_Section):
+    """Which bases `metier bases` considers, and what none of them may exceed."""
+
+    candidate: tuple[str, ...] = Field(
+        (), description="A base to try beside the bundled one: a folder, a folder of folders, a hub id, minilm:3."
+    )
+    licences: tuple[str, ...] = Field((), description="Licences a base may have, as apache-2.0; any if left out.")
+    language: str | None = Field(None, description="A language that a base's model card must name, as en or de.")
+    max_mib: float | None = Field(None, gt=0, description="The largest size of a base's weights, in MiB.")
+    max_latency_ms: float | None = Field(
+        None, gt=0, description="The longest time to read one text, in milliseconds, measured on this machine."
+    )
+    offline: bool = Field(True, description="Take hub ids from the local cache only.")
+
+
+class ComparePlan(_Section):
+    """What `metier compare` measures, over which numbers of labels, and what machine time costs."""
+
+    ways: tuple[str, ...] = Field(
+        (), description="Compare these alone: rungs of the ladder, or scratch; all but full if left out."
+    )
+    sizes: int = Field(5, ge=2, le=12, description="How many numbers of labels are tried, up to all there are.")
+    repeats: int = Field(3, ge=1, le=20, description="How many times each is tried, on rows drawn anew.")
+    goal: float | None = Field(
+        None,
+        description="A score; how many labels each way needs for it. What the recommended way reaches if left out.",
+    )
+    more_labels: int = Field(1000, ge=1, description="The forecast says what so many more labels would buy.")
+    price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs, in any currency.")
+    watts_per_core: float = Field(
+        8.0, gt=0, description="Power of a busy core, to estimate energy where the machine does not measure it."
+    )
+
+
 class Plan(_Section):
     """Every choice of a run. Unknown keys are refused; all problems are reported together."""
 
@@ -131,6 +221,11 @@ class Plan(_Section):
     training: TrainingPlan = TrainingPlan()
     adapter: AdapterPlan = AdapterPlan()
     answer: AnswerPlan = AnswerPlan()
+    curate: CuratePlan = CuratePlan()
+    privacy: PrivacyPlan = PrivacyPlan()
+    sheet: SheetPlan = SheetPlan()
+    choose: ChoosePlan = ChoosePlan()
+    compare: ComparePlan = ComparePlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from metier.pages import charts
 
 PICTURES = ["ladder", "confusion", "classes", "reliability", "answering", "learning_curve", "scatter", "histogram"]
+PICTURES += ["found", "shares", "ranges", "pairs"]
 
 
 def _texts(svg: str) -> list[str]:

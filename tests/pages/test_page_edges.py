@@ -21,11 +21,25 @@ UNSEEN = {"label": "x", "rows": 0, "precision": None, "recall": None, "f1": None
 BIN = {"confidence": 1.0, "accuracy": 1.0, "rows": 3}
 METRIC = {"title": EVIL, "term": EVIL, "value": None, "low": None, "high": None, "generic": None}
 ERROR = {"row": 1, "text": EVIL, "truth": EVIL, "prediction": LONG, "confidence": None}
+KIND = {"kind": EVIL, "title": EVIL, "surest": None, "drop": 0, "relabel": 1, "rewrite": 0, "review": 0, "keep": 10**7}
+RANGE = {"name": EVIL, "value": 0.0, "low": None, "high": None, "note": EVIL}
+ITEM = {"row": 0, "kind": EVIL, "detail": EVIL, "score": 1.0, "text": EVIL, "label": None, "doubted": True}
+ITEM |= {"action": EVIL, "suggestion": EVIL, "neighbours": [{"row": 1, "text": LONG * 9, "label": RTL}]}
+FOUND = {"row": None, "kind": EVIL, "action": EVIL, "detail": EVIL, "suggestion": LONG, "score": 0.0}
+POINT = {"rows": 1, "value": 0.0, "low": 0.0, "high": 0.0, "seconds": 0.0}
+WAY = {"name": "x", "title": EVIL, "what": EVIL, "labels": 0, "value": None, "low": None, "high": None, "seconds": None}
+WAY |= {"energy": EVIL, "million_seconds": None, "million_cost": EVIL, "needed": 3, "needed_known": True}
+WAY |= {"needed_low": 1, "needed_high": None}
 PROBLEM = {"severity": EVIL, "detail": EVIL, "rows": 0, "fix": EVIL}
 
 
 def _ladder(rungs, **more):
     return {"metric": "accuracy", "greater_is_better": True, "chosen": "majority", "rungs": rungs} | more
+
+
+def _comparison(ways):
+    more = {"metric": EVIL, "title": EVIL, "greater_is_better": False, "unit": "", "chosen": "x", "rows": 1}
+    return {**more, "ways": ways, "forecast": []}
 
 
 def _equal(names):
@@ -81,6 +95,31 @@ EDGES = [
     ("problems", {"rows": []}),
     ("facts", {"rows": [[EVIL, EVIL], [LONG, None]]}),
     ("facts", {"rows": []}),
+    ("tally", {"cards": [{"title": EVIL, "term": EVIL, "value": None, "low": None, "high": None, "words": EVIL}]}),
+    ("tally", {"cards": []}),
+    ("found", {"kinds": [KIND, {**KIND, "title": LONG, "keep": 0}]}),
+    ("found", {"kinds": []}),
+    ("ranges", {"rows": [RANGE], "signed": True, "axis": EVIL, "notes": [EVIL]}),
+    ("ranges", {"rows": [{**RANGE, "value": 1.0, "low": 1.0, "high": 1.0}] * 30, "unit": "%"}),
+    ("ranges", {"rows": [{**RANGE, "value": None}]}),
+    ("ranges", {"rows": []}),
+    ("beside", {"items": [ITEM, {**ITEM, "neighbours": [], "text": EMOJI}]}),
+    ("beside", {"items": []}),
+    ("pairs", {"rows": [{"name": EVIL, "before": 0, "after": 0}]}),
+    ("pairs", {"rows": [{"name": f"label {n}", "before": n, "after": 10**6 * n} for n in range(40)], "after": EVIL}),
+    ("pairs", {"rows": []}),
+    ("shares", {"rows": [{"name": EVIL, "value": 0.0, "rows": 0}, {"name": RTL, "value": None, "rows": 1}]}),
+    ("shares", {"rows": [{"name": "en", "value": 1.0, "rows": 10**7}], "axis": EVIL}),
+    ("shares", {"rows": []}),
+    ("findings", {"rows": [FOUND], "total": 10**6}),
+    ("findings", {"rows": [], "total": 0}),
+    ("comparison", _comparison([])),
+    (
+        "comparison",
+        _comparison([{"name": "x", "title": EVIL, "points": [POINT]}, {"name": "y", "title": RTL, "points": []}]),
+    ),
+    ("ways", {"title": EVIL, "unit": "", "goal": None, "energy": EVIL, "chosen": "x", "rows": [WAY]}),
+    ("ways", {"title": "", "unit": "%", "goal": 0.0, "energy": "", "chosen": "", "rows": []}),
     ("record", {"command": EVIL, "files": [{"file": EVIL, "sha256": EVIL}], "root": EVIL}),
     ("record", {"command": "", "files": [], "root": ""}),
 ]

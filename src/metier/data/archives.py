@@ -27,6 +27,7 @@ FREE_BYTES = 16 * 2**20  # below this size the ratio is not judged
 DATA_SUFFIXES = words(
     ".csv .tsv .tab .txt .data .dat .json .jsonl .ndjson .parquet .pq .arrow .feather .ipc .xlsx .xlsm .xls"
 )
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _PAPERWORK = ("readme", "license", "licence", "changelog", "notice")
 
 
@@ -95,13 +96,20 @@ def locate(path: str | Path) -> Path:
                 "not-a-file", "The data must be a file.", found=f"{file} is a device or pipe", fix="Save it."
             )
         with file.open("rb") as stream:
-            empty = not stream.read(1)
+            head = stream.read(64)
     except PermissionError:
         raise ResourceError(
             "no-permission", f"{file} must be readable.", found="permission denied", fix=f"chmod u+r '{file}'"
         ) from None
-    if empty:
+    if not head:
         raise empty_file(file)
+    if head.startswith(_LFS_POINTER):
+        raise DataError(
+            "lfs-pointer",
+            "The file must be the data itself.",
+            found=f"{file} is a Git LFS pointer, a note on where the data lies",
+            fix=f"Fetch it: git lfs pull --include '{file.name}'",
+        )
     return file
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from metier.data import cache as tables
+from metier.data import versions
 from metier.data.archives import Content, empty_file, locate, open_content, sha256
 from metier.data.cache import Reading, Stored, temporary
 from metier.data.dataset import Dataset, Problem, Source
@@ -15,6 +16,7 @@ from metier.data.formats import find_format, find_text_format
 from metier.data.json_rows import read_json
 from metier.data.schema import check_names, infer_schema
 from metier.data.sniff import Dialect, sniff
+from metier.data.sources import Found, find, masked
 from metier.data.typed import read_arrow, read_excel, read_parquet
 from metier.errors import DataError
 from metier.plan import DataPlan
@@ -27,6 +29,10 @@ _BLOCK = 2**22
 def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     """Read CSV, TSV, JSON, JSON lines, Parquet, Arrow, Excel or plain text, also inside gzip or zip, into a Dataset.
 
+    `path` may also be a database's address (what is asked of it is `plan.query`, or stands after a #), an object
+    store's or a web address, a folder of text files, PDF or DOCX, a data set that Hugging Face's library saved, or a
+    folder of Parquet shards.
+
     Rows stream into an Arrow file under `cache`, named by the file's SHA-256 and the reading choices of `plan`
     (header, encoding, delimiter), and are memory-mapped from there; reading the same bytes again finds it. Memory is
     bounded by a block of rows, not by the file. Raises DataError or ResourceError, with what to do next.
@@ -34,6 +40,17 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     >>> from metier.plan import DataPlan
     >>> dataset = read("tickets.csv", DataPlan(target="intent"), Path("metier/cache/tables"))  # doctest: +SKIP
     """
+    source = find(path, plan, cache)
+    found = source if isinstance(source, Found) else _read_file(source, plan, cache)
+    stored = found.stored
+    schema = infer_schema(stored.table, plan)
+    schema = replace(schema, problems=_weighed(stored.problems, schema.target) + schema.problems)
+    dataset = Dataset(stored.table, schema, Source(masked(path), found.sha256, found.bytes, **stored.facts))
+    versions.note(dataset, cache, found.table)
+    return dataset
+
+
+def _read_file(path: Path, plan: DataPlan, cache: Path) -> Found:
     file = locate(path)
     digest = sha256(file)
     options = {
@@ -50,10 +67,7 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
         except DataError:
             tables.forget(cache, name)  # what was written before the error must not be found as a table
             raise
-    schema = infer_schema(stored.table, plan)
-    schema = replace(schema, problems=_weighed(stored.problems, schema.target) + schema.problems)
-    source = Source(path=str(path), sha256=digest, bytes=file.stat().st_size, **stored.facts)
-    return Dataset(stored.table, schema, source)
+    return Found(stored, digest, file.stat().st_size, name)
 
 
 def _weighed(problems: tuple[Problem, ...], target: str | None) -> tuple[Problem, ...]:

@@ -21,13 +21,14 @@ _BINS = 10
 Ints = npt.NDArray[np.int64]
 
 
-def split(examples: Examples, plan: Plan) -> Split:
+def split(examples: Examples, plan: Plan, clusters: Ints | None = None) -> Split:
     """Divide the examples into training and validation positions; deterministic in `plan.seed`.
 
     Rows the table itself assigns stay where it says (its test rows are left out of both). Otherwise
-    `plan.data.validation` of the rows is drawn, stratified by class or by tenths of the quantity, in units that are
-    never cut apart: rows of one group, and rows whose inputs are equal but for case and spaces. Every class with two
-    examples or more is trained on. Raises DataError where there are too few examples to measure anything on.
+    `plan.ladder.validation` of the rows is drawn, stratified by class or by tenths of the quantity, in units that are
+    never cut apart: rows of one group, rows whose inputs are equal but for case and spaces, and rows of one number in
+    `clusters` (n,), such as near-duplicates. Every class with two examples or more is trained on. Raises DataError
+    where there are too few examples to measure anything on.
     """
     known = _known(examples.targets)
     if examples.assigned is not None:
@@ -41,9 +42,9 @@ def split(examples: Examples, plan: Plan) -> Split:
     positions = np.flatnonzero(open_rows).astype(np.int64)
     if len(positions) < 2:
         raise _too_few(len(positions))
-    units, notes = _units(examples, positions)
+    units, notes = units_of(examples, positions, clusters)
     strata, how = _strata(examples, positions)
-    validation = _draw(units, strata, plan.data.validation, np.random.default_rng(plan.seed))
+    validation = _draw(units, strata, plan.ladder.validation, np.random.default_rng(plan.seed))
     if examples.target.kind == "classes":
         validation = _teach_every_class(validation, units, strata)
     method = how + (", whole groups" if examples.groups is not None else "")
@@ -71,13 +72,16 @@ def _too_few(rows: int) -> DataError:
     )
 
 
-def _units(examples: Examples, positions: Ints) -> tuple[Ints, tuple[str, ...]]:
-    """A number for each row; rows with one number stay together."""
+def units_of(examples: Examples, positions: Ints, clusters: Ints | None = None) -> tuple[Ints, tuple[str, ...]]:
+    """A number for each of these rows, and notes on them; rows with one number stay together."""
     equal = _codes(input_hashes(examples.inputs)[positions])
     notes: list[str] = []
+    if clusters is not None:
+        equal = _join(equal, _codes(np.asarray(clusters)[positions]))
     repeated = len(equal) - int(equal.max() + 1)
     if repeated:
-        notes.append(f"{repeated:,} rows repeat an earlier input and stay on its side")
+        what = "repeat an earlier input" if clusters is None else "repeat an earlier input or nearly do"
+        notes.append(f"{repeated:,} rows {what} and stay on its side")
     if examples.groups is None:
         return equal, tuple(notes)
     groups = _group_codes(np.asarray(examples.groups)[positions])

@@ -63,14 +63,14 @@ def _broken(content: Content, form: str, error: Exception) -> DataError:
 
 
 def _typed(content: Content, form: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Reading:
-    columns = pa.schema([(field.name, _plain(field.type)) for field in schema])
+    columns = pa.schema([(field.name, plain_type(field.type)) for field in schema])
     return Reading(columns, _conformed(content, form, batches, columns), {"format": form})
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type a column is kept in: dictionaries become their values, nested values JSON text."""
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return plain_type(kind.value_type)
     if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_decimal(kind):
@@ -83,7 +83,7 @@ def _conformed(
 ) -> Iterator[pa.RecordBatch]:
     try:
         for batch in batches:
-            arrays = [_cast(array, field.type) for array, field in zip(batch.columns, columns, strict=True)]
+            arrays = [plain_array(array, field.type) for array, field in zip(batch.columns, columns, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=columns)
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:
@@ -91,7 +91,8 @@ def _conformed(
         raise _broken(content, form.title(), error) from None
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The array in the type that `plain_type` gives."""
     if array.type == kind:
         return array
     if pa.types.is_nested(array.type):
@@ -149,8 +150,8 @@ def _sheet(book: Any, name: str, plan: DataPlan, content: Content) -> tuple[pa.T
     names = filled(list(records[0])) if header else name_columns(records)
     options: dict[str, Any] = {"header_row": 0} if header else {"header_row": None}
     batch = pa.record_batch(book.load_sheet(name, schema_sample_rows=None, **options))
-    columns = pa.schema([(name, _plain(field.type)) for name, field in zip(names, batch.schema, strict=True)])
-    arrays = [_cast(array, field.type) for array, field in zip(batch.columns, columns, strict=True)]
+    columns = pa.schema([(name, plain_type(field.type)) for name, field in zip(names, batch.schema, strict=True)])
+    arrays = [plain_array(array, field.type) for array, field in zip(batch.columns, columns, strict=True)]
     # A column without a single value has no type of its own.
     arrays = [pa.nulls(len(array), pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
     columns = pa.schema([(name, array.type) for name, array in zip(names, arrays, strict=True)])

@@ -20,12 +20,26 @@ if TYPE_CHECKING:
     from metier.tune.ladder import Climb
 
 _MOST_LISTED = 10_000
+# What of a plan an expert depends on: what other rooms are asked changes nothing in it.
+TUNED = frozenset({"data", "base", "ladder", "training", "adapter", "answer", "seed", "name"})
 
 
-def key(plan: Plan, dataset: Dataset, test: Dataset | None, base: Base) -> str:
-    """What a run would compute: the same key takes up the same unfinished run."""
+def key(
+    plan: Plan,
+    dataset: Dataset,
+    test: Dataset | None,
+    base: Base,
+    *,
+    sections: frozenset[str] | None = TUNED,
+    **more: Any,
+) -> str:
+    """What a run would compute: the same key takes up the same unfinished run.
+
+    `sections` names the parts of the plan that count, None for all of them; `more` is whatever else does.
+    """
     about = {
-        "plan": plan.model_dump(mode="json"),
+        **more,
+        "plan": plan.model_dump(mode="json", include=None if sections is None else set(sections)),
         "data": dataset.source.sha256,
         "test": test and test.source.sha256,
         "base": base.sha256,

@@ -13,23 +13,31 @@ from metier.pages.answers import (
     reliability,
     scatter,
 )
+from metier.pages.bars import ROWS_SHOWN, found, pairs, ranges, shares
+from metier.pages.comparing import comparison
 from metier.pages.scores import answering, beyond, chosen_point, ladder, learning_curve, titled, unit_of
 
 __all__ = [
     "CLASSES_SHOWN",
     "LABELS_SHOWN",
     "POINTS_SHOWN",
+    "ROWS_SHOWN",
     "answering",
     "beyond",
     "bins",
     "chosen_point",
     "classes",
+    "comparison",
     "confusion",
+    "found",
     "histogram",
     "ladder",
     "learning_curve",
+    "pairs",
+    "ranges",
     "reliability",
     "scatter",
+    "shares",
     "titled",
     "unit_of",
 ]

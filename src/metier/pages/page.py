@@ -70,13 +70,28 @@ def _environment() -> jinja2.Environment:
         "classes": charts.CLASSES_SHOWN,
         "labels": charts.LABELS_SHOWN,
         "points": charts.POINTS_SHOWN,
+        "bars": charts.ROWS_SHOWN,
     }
     for name in ("number", "interval", "count", "seconds", "clip", "missing", "breakable", "plural", "finite"):
         environment.filters[name] = environment.globals[name] = getattr(words, name)
     return environment
 
 
-_PICTURES = ("ladder", "confusion", "classes", "reliability", "answering", "learning_curve", "scatter", "histogram")
+_PICTURES = (
+    "ladder",
+    "confusion",
+    "classes",
+    "reliability",
+    "answering",
+    "learning_curve",
+    "comparison",
+    "scatter",
+    "histogram",
+    "found",
+    "shares",
+    "ranges",
+    "pairs",
+)
 
 
 def _safe(picture: Any) -> Any:

@@ -219,6 +219,12 @@ class Task(Protocol):
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """The ladder for this kind, cheapest first."""
 
+    def vectors(self, inputs: Inputs, trunk: Trunk, like: Inputs | None = None) -> Array:
+        """Inputs (n) -> (n, d) vectors in which near means alike, for neighbours, novelty and duplicates.
+
+        `like` names the inputs whose scale and categories count, where a kind has to learn them; left out, these own.
+        """
+
     def render(self, inputs: Inputs, position: int) -> str:
         """What a person sees of one example."""
 

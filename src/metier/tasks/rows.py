@@ -14,7 +14,8 @@ from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import targets
 from metier.tasks.contract import Array, Examples, Inputs, Recognition, Rung, Target
-from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, numbers_of, roles, strings_of
+from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, fit_encoding, numbers_of, roles, strings_of
+from metier.trunk.features import Trunk
 
 _LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
 _LONGEST_SHOWN = 300
@@ -90,6 +91,12 @@ class Rows:
         from metier.tasks.rows_trees import Trees
 
         return Majority(), Linear(), Trees()
+
+    def vectors(self, inputs: Inputs, trunk: Trunk, like: Inputs | None = None) -> Array:
+        """(n, d) float32: standardised numbers, one-hot levels, texts as the trunk reads them, scaled as `like`."""
+        matrix = fit_encoding(inputs if like is None else like, trunk).linear_matrix(inputs, trunk)
+        dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
+        return np.asarray(dense, np.float32)
 
     def render(self, inputs: Inputs, position: int) -> str:
         """`column: value · column: value`, columns without a value left out."""

@@ -15,7 +15,8 @@ from metier.data.dataset import Dataset, Problem, Schema
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import targets
-from metier.tasks.contract import Examples, Inputs, Recognition, Rung, Target
+from metier.tasks.contract import Array, Examples, Inputs, Recognition, Rung, Target
+from metier.trunk.features import Trunk
 
 _RATING = re.compile(r"rating|score|stars|grade|price|amount|value", re.IGNORECASE)
 
@@ -102,6 +103,10 @@ class Text:
 
         generic: tuple[Rung, ...] = (GenericRung(),) if self.target_kind == "classes" else ()
         return (MajorityRung(), LinearRung(), *generic, FrozenRung(), ADAPTER, FULL)
+
+    def vectors(self, inputs: Inputs, trunk: Trunk, like: Inputs | None = None) -> Array:
+        """The trunk's cached features, float16 (n, 2 * hidden): meaning and words, each of length 1."""
+        return trunk.features(inputs)
 
     def render(self, inputs: Inputs, position: int) -> str:
         """The text itself."""

