@@ -5,27 +5,15 @@ The latest full (not quick) result of each figure counts. A figure that was neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.common import ROOT, recorded
 from benchmarks.datasets import SPECS, TABLE
+from benchmarks.report_data_room import DATA_ROOM
+from benchmarks.report_wanted import Figures, Wanted
 
-Figures = dict[str, Any]
 NOT_RUN = "not run yet"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A figure that is wanted: where its result lies, how it reads, and when it is met (None: nothing to meet)."""
-
-    text: str
-    script: str
-    figure: str
-    shown: Callable[[Figures], str]
-    met: Callable[[Figures], bool | None]
-    words: str = ""
 
 
 def _test(figures: Figures, metric: str) -> float:
@@ -141,10 +129,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *safe)]
 
 
-def figures() -> list[str]:
+def figures(wanted_ones: Sequence[Wanted]) -> list[str]:
     """The table of wanted figures."""
     rows = []
-    for wanted in WANTED:
+    for wanted in wanted_ones:
         command = f"`python -m benchmarks.{' '.join(filter(None, (wanted.script, wanted.words)))}`"
         line = latest(wanted.script, wanted.figure)
         if line is None:
@@ -235,8 +223,10 @@ def page() -> str:
         "# Results",
         "Made by `python -m benchmarks.report` from `benchmarks/results/*.json`, where each line also holds the"
         " versions, the commit and the raw figures. Not edited by hand. How each is run: [README.md](README.md).",
-        "## Figures wanted",
-        "\n".join(figures()),
+        "## Figures wanted of tuning",
+        "\n".join(figures(WANTED)),
+        "## Figures wanted of the data room",
+        "\n".join(figures(DATA_ROOM)),
         "## Data sets",
         f"{len(SPECS) - tables} of texts, {tables} of rows. Ours: test metric (95% interval), chosen rung, wall seconds"
         " of the whole process, its peak memory.",
