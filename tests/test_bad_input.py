@@ -44,14 +44,15 @@ def tune(metier: Any, tiny_base: Path, tmp_path: Path) -> Tune:
     return run
 
 
-def refused(answer: Any, code: str, home: Path) -> dict[str, str]:
+def refused(answer: Any, code: str, home: Path, *, begun: bool = False) -> dict[str, str]:
     """The error, after checking its shape and that nothing looks finished."""
     assert answer.code == 1, answer
     error: dict[str, str] = answer.json["error"]
     assert error["code"] == code, error
     assert set(error) == {"code", "problem", "found", "fix"}
     assert all(error[part] for part in ("problem", "found", "fix")), error
-    assert not list(home.glob("runs/*")), "a run that is refused leaves nothing behind"
+    kept = list(home.glob("runs/*/done.json" if begun else "runs/*"))
+    assert not kept, "what is refused at once leaves no run, what broke off later leaves none that looks finished"
     assert not [path for path in home.rglob("*") if path.name.startswith(".metier-tmp")]
     return error
 
@@ -241,7 +242,7 @@ def test_a_disk_that_takes_no_more_is_told_and_the_run_goes_on_once_it_does(
         answer = tune(tmp_path / "data.csv", "-o", tmp_path / "expert")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    refused(answer, "file-too-large", tmp_path / "home")
+    refused(answer, "file-too-large", tmp_path / "home", begun=True)
     assert not (tmp_path / "expert").exists()
     begun = list((tmp_path / "home" / "runs").iterdir()) if (tmp_path / "home" / "runs").exists() else []
     again = tune(tmp_path / "data.csv", "-o", tmp_path / "expert")

@@ -270,7 +270,6 @@ def test_the_last_fit_on_all_rows_is_a_new_training_where_time_allows(
     fitted: Fitted, make_work: MakeWork, tmp_path: Path
 ) -> None:
     rung, work, climbed, settings = fitted
-    assert settings["anew"]
     frozen, _ = FrozenRung().fit(work)
     last = replace(
         work,
@@ -282,19 +281,16 @@ def test_the_last_fit_on_all_rows_is_a_new_training_where_time_allows(
     )
     _, told = rung.fit(last)
     assert told["steps"] == settings["epochs"] * -(-220 // 32)
-    _, short = rung.fit(replace(last, folder=tmp_path / "short", settings={**settings, "anew": False}))
+    _, short = rung.fit(replace(last, folder=tmp_path / "short", seconds_left=0.0))
     assert short["steps"] == -(-220 // 32)
 
 
-def test_a_new_training_on_all_rows_is_decided_by_the_time_left(make_work: MakeWork, tmp_path: Path) -> None:
-    work = make_work(tmp_path, plan={"epochs": 2, "layers": 2})
-    work.trunk.tokens_per_second = 1000.0
-    try:
-        once = ADAPTER._seconds(work, 2, 2)
-        asked = [ADAPTER._settings(replace(work, seconds_left=left))["anew"] for left in (None, 4 * once, once)]
-        assert asked == [True, True, False]
-    finally:
-        work.trunk.tokens_per_second = None
+def test_whether_the_last_fit_is_a_new_training_is_decided_once(fitted: Fitted, tmp_path: Path) -> None:
+    rung, work, _, settings = fitted
+    ample = replace(work, folder=tmp_path, seconds_left=1e6)
+    assert rung._anew(ample, settings)
+    assert rung._anew(replace(ample, seconds_left=0.0), settings), "a run taken up again decides as it did"
+    assert not rung._anew(replace(ample, folder=tmp_path / "other", seconds_left=0.0), settings)
 
 
 def test_without_room_for_states_the_whole_base_runs(make_work: MakeWork, tmp_path: Path) -> None:

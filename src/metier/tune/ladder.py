@@ -21,7 +21,7 @@ from metier.tune import folds
 from metier.tune.stop_rule import pays, room_left
 
 # From one split, the last fit on all rows takes at least this share of the fit before it.
-LAST_PASS_COST = 0.4
+_LAST_PASS_COST = 0.4
 _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 
@@ -142,6 +142,7 @@ def finish(course: Course, climb: Climb, examples: Examples, rows: Array) -> Fin
         folder=folder,
         earlier=climb.predictors if climb.folds == 1 else {},
         progress=course.progress,
+        seconds_left=course.clock(),
         settings=chosen.settings,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -245,6 +246,9 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
         return ""
     needed = sum(rung.estimate(_asking(course, fold)) for fold in range(len(course.folds)))
     needed += _last_fit(course) * needed / len(course.folds)
+    if rung.trains and any(stood.trains for stood in course.rungs if stood.name == here.name):
+        # Should it not pay, the rung stood on still wants to be trained once more, on all rows.
+        needed += here.seconds / (1 - course.plan.ladder.validation)
     if rung.trains and needed > left:
         return f"it would take about {needed:.0f} s and {max(0, left):.0f} s of --time-limit are left"
     if not rung.trains and left <= 0:
@@ -268,7 +272,7 @@ def _last_fit(course: Course) -> float:
     """What the last fit on all rows costs at least, in fits: from one split a pass, from folds a new training."""
     if not course.plan.ladder.refit:
         return 0.0
-    return LAST_PASS_COST if len(course.folds) == 1 else 1.0
+    return _LAST_PASS_COST if len(course.folds) == 1 else 1.0
 
 
 def forced(rungs: Sequence[Rung], plan: Plan) -> Rung | None:

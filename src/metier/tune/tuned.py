@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,12 @@ from metier.tasks.text_rungs import (
     shaped,
 )
 from metier.trunk.features import Trunk
-from metier.tune.ladder import LAST_PASS_COST
 
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
 _RATES = {"adapter": 1e-3, "full": 1e-4}
 _HEAD_RATE = 1e-3
 # A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
-_STEP_COST = {"adapter": 2.5, "full": 3.2}
+_STEP_COST = {"adapter": 3.0, "full": 4.5}
 _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
@@ -100,7 +100,7 @@ class TunedRung:
             return frozen, {**files.read_json(decided), "head": head}
         here = work.earlier.get(self.name)
         frozen = work.earlier.get("frozen")
-        if frozen is not None and work.settings["anew"]:
+        if frozen is not None and self._anew(work, work.settings):
             return frozen, dict(work.settings)
         if here is None:
             frozen, _ = FrozenRung().fit(replace(work, settings={**_DEFAULT_HEAD, **work.settings["head"]}))
@@ -124,19 +124,24 @@ class TunedRung:
         choices = [(layers, epochs) for layers in layer_choices for epochs in _epochs(work)]
         fitting = [c for c in choices if left is None or self._seconds(work, *c) <= left] or choices[-1:]
         layers, epochs = fitting[0]
-        seconds, rows = self._seconds(work, layers, epochs), len(work.train)
-        every = rows + (0 if work.validation is None else len(work.validation))
         return {
             "layers": layers,
             "epochs": epochs,
-            # Whether the last fit on all rows is a new training: `left` leaves room for one short pass beside this fit.
-            "anew": left is None or seconds * (1 + every / rows) <= left * (1 + LAST_PASS_COST),
             "learning_rate": training.learning_rate or _RATES[self.name],
             "rank": adapter.rank,
             "alpha": adapter.alpha,
             "contrastive": work.train.target.width > 1
             and (adapter.contrastive == "yes" or (adapter.contrastive == "auto" and few_labels(work.train))),
         }
+
+    def _anew(self, work: Work, settings: Mapping[str, Any]) -> bool:
+        """Whether the last fit on all rows is a new training: the first answer stands, however often the run stops."""
+        decided = work.folder / _DECIDED
+        if not decided.is_file():
+            left = work.seconds_left
+            fits = left is None or self._seconds(work, settings["layers"], settings["epochs"]) <= left
+            files.write_json(decided, {"anew": fits})
+        return bool(files.read_json(decided)["anew"])
 
     def _seconds(self, work: Work, layers: int, epochs: int) -> float:
         rows = len(work.train)
