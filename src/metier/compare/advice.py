@@ -95,9 +95,9 @@ def _beside(outcome: Outcome, one: Standing) -> str:
 
 def _labels(outcome: Outcome) -> list[str]:
     """How many labels the other ways would need to be as good, those with a curve to go by."""
-    said = []
+    said, learning = [], {one["way"] for one in outcome.forecasts}  # others learn nothing from labels
     for one in outcome.needed:
-        if one["way"] == outcome.recommended or not one["known"]:
+        if one["way"] == outcome.recommended or not one["known"] or one["way"] not in learning:
             continue
         name = f"“{outcome.way(one['way']).title}”"
         if one["rows"] is None:
