@@ -39,7 +39,7 @@ class Counted(Trunk):
         return super().features(texts, keep=keep)
 
     @property
-    def model(self) -> nn.Module:  # type: ignore[override]
+    def model(self) -> nn.Module:
         """The other trunk's: it is loaded once for all fits."""
         return self._whole.model
 
