@@ -34,11 +34,14 @@ TRAIN, TEST = 1500, 1000
 
 
 def some(files: datasets.Files, train: int, test: int, place: Path) -> tuple[Path, Path]:
-    """So many rows of each file, drawn with seed 0."""
-    paths = []
+    """So many rows of each file, drawn with seed 0; test rows of labels that were not drawn are left out."""
+    paths, known, target = [], None, files.spec.target
     for path, most in ((files.train, train), (files.test, test)):
         rows = datasets.read(path)
         kept = sorted(np.random.default_rng(0).permutation(len(rows))[:most])
+        if files.spec.kind == datasets.TEXT:
+            kept = [at for at in kept if known is None or rows[at][target] in known]
+            known = known or {rows[at][target] for at in kept}
         paths.append(place / path.name)
         datasets.write(paths[-1], [rows[at] for at in kept])
     return paths[0], paths[1]

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import datasets
 from benchmarks.base_ranking import some
-from benchmarks.common import WORK, record
+from benchmarks.common import WORK, record, recorded
 from metier.choose.ground import lay
 from metier.compare.curves import Field, measure, scores, sizes
 from metier.compare.forecast import Curve, best_score, future
@@ -80,14 +80,25 @@ def hindcasts(curve: Curve, level: float) -> list[dict[str, Any]]:
     return found
 
 
+def recorded_curves() -> list[Curve]:
+    """The newest recorded curve of each set and way."""
+    newest = {line["figure"]: line["figures"] for line in recorded("forecast") if "scores" in line["figures"]}
+    return [
+        Curve(np.array(one["rows"]), tuple(map(np.array, one["scores"])), True, one["best"]) for one in newest.values()
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(SETS))
     parser.add_argument("--ways", nargs="*", default=["linear", "frozen", "trees"])
+    parser.add_argument("--recorded", action="store_true", help="judge the curves recorded last, measure none anew")
     parser.add_argument("--rows", type=int, help="only so many rows of each file: a trial, not a figure")
     choices = parser.parse_args()
     every, start = [], time.perf_counter()
-    for files in datasets.available(choices.names):
+    for curve in recorded_curves() if choices.recorded else ():
+        every += hindcasts(curve, 0.95)
+    for files in datasets.available([] if choices.recorded else choices.names):
         began = time.perf_counter()
         for way, curve in curves(files.spec.name, choices.rows or ROWS, choices.ways).items():
             found = hindcasts(curve, 0.95)

@@ -21,6 +21,8 @@ def headline(outcome: Outcome) -> str:
     """The verdict in one sentence."""
     chosen, best = outcome.way(outcome.recommended), outcome.standings[0]
     if _unmeasured(outcome):
+        if any(one.way.dear and one.gain is not None and one.gain.high < 0 for one in outcome.standings):
+            return "Fine-tuning is likely to pay: with as many labels as there was time for, it is ahead beyond chance."
         return f"{chosen.title}, so far: there was no time to fine-tune on all of your labels."
     if chosen.name == outcome.ways[0].name and len(outcome.ways) > 1 and not chosen.rung.trains:
         return f"{chosen.title}: nothing that was tried is better beyond chance."
@@ -95,16 +97,18 @@ def _beside(outcome: Outcome, one: Standing) -> str:
 
 def _labels(outcome: Outcome) -> list[str]:
     """How many labels the other ways would need to be as good, those with a curve to go by."""
-    said = []
+    said, never, learning = [], [], {one["way"] for one in outcome.forecasts}  # others learn nothing from labels
     for one in outcome.needed:
-        if one["way"] == outcome.recommended or not one["known"]:
+        if one["way"] == outcome.recommended or not one["known"] or one["way"] not in learning:
             continue
         name = f"“{outcome.way(one['way']).title}”"
         if one["rows"] is None:
-            said.append(f"{name} gets there in no number of labels within reach.")
+            never.append(name)
         elif one["rows"] > outcome.rows:
             said.append(f"{name} would need about {_rows(one)}.")
-    return [f"For {_goal(outcome)}: " + " ".join(said)] if said else []
+    if never:
+        said.append(f"No number of labels within reach would do for {' or '.join(never)}.")
+    return [f"To reach {_goal(outcome)}: " + " ".join(said)] if said else []
 
 
 def _future(outcome: Outcome) -> list[str]:

@@ -2,7 +2,7 @@
 
 The rows a way is measured on are never those it chooses on: of the n labels a fit gets, it holds some out itself, as
 the ladder does, and is then fitted to all n at the settings it chose. A time limit is shared out among the fits that
-train weights, by what each is expected to take; repeats of the largest sizes are the first to go.
+train weights, by what each is expected to take; repeats are the first to go.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ def measure(field: Field, ways: Sequence[Way], wished: Sequence[int]) -> tuple[l
     repeats = range(field.plan.compare.repeats)
     cheap = [Job(way, rows, at) for at in repeats for rows in wished for way in ways if not way.dear]
     dear = [Job(way, rows, at) for at in repeats for rows in wished for way in ways if way.dear]
+    # What matters most comes first: tuning on all labels, then its curve, then the curve from scratch, then repeats.
+    dear.sort(key=lambda job: (job.repeat, job.way.scratch, job.rows != wished[-1], job.rows))
     fits: list[Fit] = []
     refused: list[tuple[Job, str]] = []
     with field.progress.stage("comparing", len(cheap) + len(dear), "fits") as stage:

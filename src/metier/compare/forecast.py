@@ -17,8 +17,6 @@ from metier.tasks.contract import Array
 _DRAWS = 300
 _EXPONENTS = np.geomspace(0.05, 2.0, 20)
 _FEWEST = 3  # sizes
-# Repeats share the held-out rows and little else is known of a law beyond the last size: residuals count double.
-_CAUTION = 1.5
 _REACH = 20.0  # times the rows there are: further no law is believed
 
 
@@ -95,9 +93,9 @@ def future(curve: Curve, *, seed: int = 0) -> Future | None:
     if not curve.known:
         return None
     rng = np.random.default_rng(seed)
-    spread = _spread(curve)
-    pairs = zip(curve.values, spread, strict=True)
-    losses = np.stack([_resampled(found, own, rng) for found, own in pairs], axis=1)  # (draws, k)
+    own = spread(curve)
+    pairs = zip(curve.values, own, strict=True)
+    losses = np.stack([_resampled(found, apart, rng) for found, apart in pairs], axis=1)  # (draws, k)
     losses = _losses(losses, curve)
     mean = _losses(curve.means, curve)[None, :]
     rows = curve.rows.astype(np.float64)
@@ -112,11 +110,11 @@ def future(curve: Curve, *, seed: int = 0) -> Future | None:
             errors.append(float(early(rows[-1])[0] - mean[0, -1]))
         else:
             errors.append(0.0)
-    tolerance = spread[-1] ** 2 + np.min(np.square(errors)) + 1e-12
+    tolerance = own[-1] ** 2 + np.min(np.square(errors)) + 1e-12
     weights = 1 / (np.square(errors) + tolerance)
     residual = np.mean([np.sqrt(np.mean((_at(law, rows) - losses) ** 2)) for law in laws])
     # The least error of the laws when they had to foresee is what the next one is expected to be off by, too.
-    scale = _CAUTION * max(float(residual), float(np.min(np.abs(errors))), spread[-1] / np.sqrt(2))
+    scale = max(float(residual), float(np.min(np.abs(errors))), own[-1] / np.sqrt(2))
     return Future(curve, laws, weights / weights.sum(), rng.normal(0, scale, _DRAWS), seed)
 
 
@@ -197,13 +195,12 @@ def _at(law: Callable[[float], Array], rows: Array) -> Array:
     return np.stack([law(float(at)) for at in rows], axis=1)
 
 
-def _resampled(found: Array, spread: float, rng: np.random.Generator) -> Array:
-    """(draws,) means of as many repeats drawn anew, each blurred by how far repeats usually lie apart."""
-    drawn = found[rng.integers(len(found), size=(_DRAWS, len(found)))]
-    return np.asarray(drawn.mean(axis=1) + rng.normal(0, spread / np.sqrt(len(found)), _DRAWS))
+def _resampled(found: Array, apart: float, rng: np.random.Generator) -> Array:
+    """(draws,) means of as many repeats drawn anew: two or three are too few to draw from, so their spread is used."""
+    return np.asarray(found.mean() + rng.normal(0, apart / np.sqrt(len(found)), _DRAWS))
 
 
-def _spread(curve: Curve) -> Array:
+def spread(curve: Curve) -> Array:
     """(k,) standard deviations of a repeat, pooled over the sizes and falling with the root of the rows.
 
     A fiftieth of the curve's range at the largest size where nothing was repeated.

@@ -93,10 +93,12 @@ def add_up(
 
 def _points(field: Field, fits: Sequence[Fit], way: Way) -> list[dict[str, Any]]:
     """The learning curve of one way, each point with a band for both the held-out rows and the repeats."""
-    points = []
+    points, curve = [], _curve(field, fits, way)
+    freedom = sum(len(found) - 1 for found in curve.values)
+    apart = dict(zip(curve.rows.tolist(), forecast.spread(curve), strict=True))
     for rows, found in scores(fits, way.name).items():
         own = [fit for fit in fits if fit.job.way.name == way.name and fit.job.rows == rows]
-        interval = band(field, [fit.outputs for fit in own], found)
+        interval = band(field, [fit.outputs for fit in own], found, apart[rows], freedom)
         points.append(
             {
                 "way": way.name,
@@ -111,11 +113,12 @@ def _points(field: Field, fits: Sequence[Fit], way: Way) -> list[dict[str, Any]]
     return points
 
 
-def band(field: Field, outputs: Sequence[Array], found: Array) -> Interval:
+def band(field: Field, outputs: Sequence[Array], found: Array, apart: float, freedom: int) -> Interval:
     """The mean of the repeats, with an interval for what other held-out rows and other repeats would give.
 
     The two sources are independent, so their half-widths add as squares: the bootstrap's over the rows, and Student's
-    over the repeats where there are several.
+    over the repeats. How far repeats lie apart is known from all sizes of the way together: `apart` is their standard
+    deviation here, `freedom` the repeats it comes from beyond the first of each size; with none the rows alone count.
     """
     from scipy.stats import t
 
@@ -127,8 +130,8 @@ def band(field: Field, outputs: Sequence[Array], found: Array) -> Interval:
     mean = float(np.mean(found))
     below, above = (float(np.mean([abs(getattr(end, side) - end.value) for end in ends])) for side in ("low", "high"))
     repeats = 0.0
-    if len(found) > 1:
-        repeats = float(t.ppf((1 + level) / 2, len(found) - 1) * np.std(found, ddof=1) / np.sqrt(len(found)))
+    if freedom:
+        repeats = float(t.ppf((1 + level) / 2, freedom) * apart / np.sqrt(len(found)))
     low, high = mean - np.hypot(below, repeats), mean + np.hypot(above, repeats)
     best = forecast.best_score(list(found), metric.greater_is_better)
     if best is not None:

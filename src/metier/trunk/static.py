@@ -89,7 +89,7 @@ class _Static(nn.Module):
     def __init__(self, table: Tensor) -> None:
         super().__init__()
         hidden = table.shape[1]
-        self.words = nn.Embedding.from_pretrained(table, freeze=True)  # type: ignore[no-untyped-call]
+        self.words = nn.Embedding(table.shape[0], hidden, _weight=table, _freeze=True)
         self.blocks = nn.ModuleList([_Map(hidden)])
         self.config = _Config(model_type="static", hidden_size=hidden, num_hidden_layers=1)
 
