@@ -33,7 +33,7 @@ demo: setup
 	$(BIN)/metier demo
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical
 
 check: setup
 	$(BIN)/ruff check .

@@ -450,7 +450,7 @@ def test_demo_tunes_the_bundled_tickets_and_answers_three(metier: Any, tmp_path:
     assert all({"text", *ANSWER} <= set(line) for line in found["predictions"])
 
 
-COMMANDS = ["demo", "inspect", "curate", "tune", "evaluate", "predict", "verify", "doctor"]
+COMMANDS = ["demo", "inspect", "curate", "bases", "compare", "tune", "evaluate", "predict", "verify", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -464,7 +464,7 @@ def test_every_command_takes_the_common_flags(metier: Any, command: str) -> None
 def test_these_are_all_commands() -> None:
     from metier.cli import main
 
-    assert sorted(main.commands) == sorted(COMMANDS)
+    assert sorted(main.commands) == sorted([*COMMANDS, "data"])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from metier.curate.noise import fit_noise, given_probability, log_odds_wrong, noise_rates
 
@@ -67,6 +68,6 @@ def test_any_outputs_give_probabilities(seed, width, rows):
     posterior = fits[0].posterior(outputs, labels)
     assert np.allclose(np.exp(posterior).sum(axis=1), 1, atol=1e-4)
     share = given_probability(posterior, labels)
-    assert np.allclose(1 / (1 + np.exp(log_odds_wrong(posterior, labels))), share, atol=1e-4)
+    assert np.allclose(expit(-log_odds_wrong(posterior, labels)), share, atol=1e-4)
     overall = noise_rates(outputs, labels, fits).overall
     assert 0 <= overall.low <= overall.value <= overall.high <= 1

@@ -312,7 +312,7 @@ def test_the_same_data_gives_the_same_findings_and_files(curated: Any, tmp_path:
 
 
 def test_what_is_asked_of_the_data_room_does_not_make_another_tuning_run(tmp_path: Path) -> None:
-    from metier import lifecycle
+    from metier.govern import run_records
     from metier.plan import Plan
 
     class Same:
@@ -320,7 +320,7 @@ def test_what_is_asked_of_the_data_room_does_not_make_another_tuning_run(tmp_pat
         sha256 = "y"
 
     plain, asked = Plan.of(target="a"), Plan.of(target="a", apply=True, source="desk", privacy=("email=keep",))
-    keys = [lifecycle._key(plan, Same(), None, Same()) for plan in (plain, asked)]  # type: ignore[arg-type]
+    keys = [run_records.key(plan, Same(), None, Same()) for plan in (plain, asked)]  # type: ignore[arg-type]
     assert keys[0] == keys[1]
-    curated = [lifecycle._key(plan, Same(), None, Same(), curated=True) for plan in (plain, asked)]  # type: ignore[arg-type]
+    curated = [run_records.key(plan, Same(), None, Same(), sections=None) for plan in (plain, asked)]  # type: ignore[arg-type]
     assert len({*keys, *curated}) == 3

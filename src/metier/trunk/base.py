@@ -91,10 +91,12 @@ def find(name: str, *, max_tokens: int | None = None, offline: bool = False) -> 
 
 def load_model(base: Base) -> nn.Module:
     """The base's encoder as a torch module in float32, evaluation mode, on the CPU."""
-    from metier.trunk import forms, static
+    from metier.trunk import forms
 
     if base.architecture == STATIC:
-        return static.load(base)
+        from metier.trunk import static_model
+
+        return static_model.load(base)
     if base.form.startswith("random"):
         return forms.untrained(base)
     model = _published(base)
