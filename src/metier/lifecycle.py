@@ -11,6 +11,7 @@ import numpy as np
 
 from metier import expert, files, tasks
 from metier.data import read as reading
+from metier.data import versions
 from metier.data.dataset import Dataset, Split
 from metier.data.inspect import inspect as inspect_dataset
 from metier.data.sources import masked, name_of
@@ -223,7 +224,13 @@ def curate(
     key = run_records.key(plan, dataset, test, base, sections=None, reviewed=reviewed)
     with place.open_run(key, f"curate-{plan.name}") as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
-        return room.curate(run, material, names, output=output, scores=scores)
+        curation = room.curate(run, material, names, output=output, scores=scores)
+    if files.sha256(curation.clean) != dataset.source.sha256:
+        cleaned = read(
+            curation.clean, plan.model_copy(update={"data": plan.data.model_copy(update={"query": None})}), place
+        )
+        versions.note(cleaned, place.cache / "tables", curated_from=dataset.source.sha256)
+    return curation
 
 
 def compare(data: str | Path, **choices: Any) -> Comparison:

@@ -311,6 +311,22 @@ def test_the_same_data_gives_the_same_findings_and_files(curated: Any, tmp_path:
     assert (one.run / "fates.csv").read_bytes() == (other.run / "fates.csv").read_bytes()
 
 
+def test_the_versions_of_the_data_say_what_a_cleaned_file_was_made_from(tmp_path: Path) -> None:
+    from metier import lifecycle
+    from metier.data import versions
+    from metier.files import sha256
+    from metier.workspace import Workspace
+
+    data, clean = tmp_path / "t.csv", tmp_path / "clean.csv"
+    data.write_text("text,label\n" + "".join(f"a matter of {n} this time,{'ab'[n % 2]}\n" * 2 for n in range(30)))
+    told = {"target": "label", "only": ("duplicates",), "workspace": tmp_path / "home"}
+    lifecycle.curate(data, output=clean, **told)
+    assert [one.curated_from for one in versions.versions(Workspace(tmp_path / "home"))] == [None]
+    lifecycle.curate(data, output=clean, apply=True, **told)
+    found = {one.name: one.curated_from for one in versions.versions(Workspace(tmp_path / "home"))}
+    assert found == {"t": None, "clean": sha256(data)}
+
+
 def test_what_is_asked_of_the_data_room_does_not_make_another_tuning_run(tmp_path: Path) -> None:
     from metier.govern import run_records
     from metier.plan import Plan

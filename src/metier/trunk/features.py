@@ -33,6 +33,7 @@ class Trunk:
 
     def __init__(self, base: bases.Base, cache: Path | None = None, progress: Progress | None = None) -> None:
         self.base = base
+        self.cache = cache
         self.progress = progress or Silent()
         self.tokens_per_second: float | None = None
         self._folder = cache and cache / "features" / f"{base.sha256[:16]}-{base.pooling}-words-{base.max_tokens}"

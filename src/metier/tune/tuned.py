@@ -130,8 +130,7 @@ class TunedRung:
             "learning_rate": training.learning_rate or _RATES[self.name],
             "rank": adapter.rank,
             "alpha": adapter.alpha,
-            "contrastive": work.train.target.width > 1
-            and (adapter.contrastive == "yes" or (adapter.contrastive == "auto" and few_labels(work.train))),
+            "contrastive": _by_pairs_first(work),
         }
 
     def _anew(self, work: Work, settings: Mapping[str, Any]) -> bool:
@@ -149,6 +148,11 @@ class TunedRung:
         tokens = rows * float(np.mean(work.trunk.tokens(some).lengths))
         share = layers / work.trunk.base.layers
         below = tokens * (1 - share)
+        if _by_pairs_first(work):
+            from metier.tune import contrastive
+
+            seen = contrastive.steps_for(rows + work.train.target.width) * contrastive.TEXTS_PER_BATCH
+            below += seen * tokens / max(1, rows) * share * _STEP_COST[self.name]
         return 10 + (tokens * epochs * share * _STEP_COST[self.name] + below) / work.trunk.speed()
 
     # ------------------------------------------------------------------------------------------------- training
@@ -315,6 +319,12 @@ def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
         dial.turn(scale)
         scored.append((pupil.score(), scale))
     return max(scored)[1]
+
+
+def _by_pairs_first(work: Work) -> bool:
+    """Whether training starts from pairs of texts: where the plan says so or, left to itself, with few labels."""
+    asked = work.plan.adapter.contrastive
+    return work.train.target.width > 1 and (asked == "yes" or (asked == "auto" and few_labels(work.train)))
 
 
 def _layer_choices(work: Work) -> list[int]:

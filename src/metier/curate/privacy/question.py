@@ -89,8 +89,8 @@ def _rules(material: Material) -> _Rules:
 
 def _workspace(material: Material) -> Path:
     """Where this run keeps its things: above the cache of the trunk, which knows."""
-    folder: Path | None = getattr(material.trunk, "_folder", None)
-    return Workspace.find().root if folder is None else folder.parents[2]
+    cache = material.trunk.cache
+    return Workspace.find().root if cache is None else cache.parent
 
 
 def _columns(side: Side) -> Iterator[Column]:
