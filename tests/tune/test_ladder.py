@@ -21,6 +21,7 @@ from metier.plan import Plan
 from metier.progress import Silent
 from metier.tasks.classes import Classes
 from metier.tasks.contract import Array, Examples, Predictor, Work
+from metier.tune import ladder as ladders
 from metier.tune.curve import learning_curve
 from metier.tune.folds import folds_of
 from metier.tune.ladder import Climb, Course, baseline, climb, finish
@@ -205,6 +206,17 @@ def test_a_rung_beyond_the_time_limit_is_not_tried_and_says_so(tmp_path: Path) -
     assert re.search(r"about 112 s and 100 s", found.steps[3].reason)
     assert found.steps[4].outputs is None
     assert climb(course(tmp_path / "two", ladder(), left=100.0, refit=False)).chosen.name == "adapter"
+
+
+def test_time_is_kept_back_to_train_the_rung_stood_on_once_more(tmp_path: Path) -> None:
+    rungs = [replace(rung, trains=rung.name in ("adapter", "full")) for rung in ladder()]
+    where = course(tmp_path, rungs, left=1000.0)
+    steps = {step.name: replace(step, seconds=80.0) for step in climb(where).steps}
+    kept = ladders._kept_back
+    assert kept(where, rungs[4], steps["adapter"]) == pytest.approx(100.0)
+    assert kept(where, rungs[4], steps["frozen"]) == kept(where, rungs[1], steps["adapter"]) == 0
+    works = [rung.works[0].seconds_left for rung in rungs[3:]]
+    assert works == [pytest.approx(0.92 * 1000 / 1.4)] * 2, "these fits took no time to keep back for"
 
 
 def test_with_no_time_left_only_the_floor_stands(tmp_path: Path) -> None:

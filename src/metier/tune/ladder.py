@@ -106,7 +106,7 @@ def climb(course: Course) -> Climb:
             steps.append(_untried(rung, refused))
             stopped = refused if rung.trains else ""
             continue
-        step = _try(course, rung, earlier, truth)
+        step = _try(course, rung, earlier, truth, _kept_back(course, rung, here))
         step = _judge(course, step, here, truth, forced=rung is wanted)
         files.write_json(course.folder / rung.name / "metrics.json", step.record())
         course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
@@ -162,7 +162,7 @@ def baseline(climb: Climb) -> tuple[str, Predictor, Array]:
 # ------------------------------------------------------------------------------------------------------------- one rung
 
 
-def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth: Array) -> Step:
+def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth: Array, kept_back: float = 0.0) -> Step:
     """Fit on every fold's training rows and answer its held-out rows; what is on disk already is read."""
     target = course.folds[0][0].target
     outputs, settings = [], []
@@ -177,6 +177,7 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
             found = files.read_array(folder / "held-out.npy")
         else:
             left = course.clock()
+            left = None if left is None else left - kept_back
             work = Work(
                 train=train,
                 validation=held_out,
@@ -246,9 +247,7 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
         return ""
     needed = sum(rung.estimate(_asking(course, fold)) for fold in range(len(course.folds)))
     needed += _last_fit(course) * needed / len(course.folds)
-    if rung.trains and any(stood.trains for stood in course.rungs if stood.name == here.name):
-        # Should it not pay, the rung stood on still wants to be trained once more, on all rows.
-        needed += here.seconds / (1 - course.plan.ladder.validation)
+    left -= _kept_back(course, rung, here)
     if rung.trains and needed > left:
         return f"it would take about {needed:.0f} s and {max(0, left):.0f} s of --time-limit are left"
     if not rung.trains and left <= 0:
@@ -259,6 +258,16 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
 def _asking(course: Course, fold: int) -> Work:
     train, held_out = course.folds[fold]
     return Work(train, held_out, course.plan, course.trunk, course.metric, course.folder, {}, course.progress)
+
+
+def _kept_back(course: Course, rung: Rung, here: Step | None) -> float:
+    """Seconds that a rung which trains weights may not touch.
+
+    Should it not pay, the rung stood on still wants to be trained once more, on all rows, if it trains weights too.
+    """
+    if here is None or not rung.trains or not any(one.trains for one in course.rungs if one.name == here.name):
+        return 0.0
+    return here.seconds / (1 - course.plan.ladder.validation)
 
 
 def _share(left: float | None, course: Course, fold: int) -> float | None:
