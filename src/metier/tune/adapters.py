@@ -23,6 +23,7 @@ from metier.tasks.contract import Target
 from metier.trunk.base import Base
 from metier.trunk.batches import Tokens, by_length, by_token_budget
 from metier.trunk.encoder import Encoder, States, blocks
+from metier.tune import checkpoint
 from metier.tune.heads import Head
 
 ADAPTER = "adapter_model.safetensors"
@@ -249,8 +250,7 @@ def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
 
 def save_blocks(model: nn.Module, folder: Path) -> None:
     """Write all weights of a fully tuned encoder, and its configuration, as transformers reads them."""
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    files.write_bytes(folder / FULL, save(tensors, {"format": "pt"}))
+    checkpoint.write(folder / FULL, model.state_dict(), {"format": "pt"})
     files.write_json(folder / "config.json", model.config.to_dict())  # type: ignore[union-attr, operator]
 
 

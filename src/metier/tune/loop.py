@@ -7,24 +7,21 @@ to bit-identical weights.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from metier import files
 from metier.progress import Progress
+from metier.tune import checkpoint
 
 _CHECKPOINT = "checkpoint.safetensors"
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -104,7 +101,7 @@ def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, tit
     total = len(first) * course.epochs
     peaks = [group["lr"] for group in optimizer.param_groups]
     trained = {name: p for name, p in accelerator.unwrap_model(pupil.module).named_parameters() if p.requires_grad}
-    standing, best, average = _resume(folder / _CHECKPOINT, course, trained, optimizer)
+    standing, best, average = checkpoint.resume(folder / _CHECKPOINT, course, Standing(), trained, optimizer)
     every = max(1, len(first) // course.measures)
     saved = started = time.monotonic()
     before = standing.seconds
@@ -127,12 +124,12 @@ def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, tit
                         _measure(pupil, standing, trained, best, loss, course.patience)
                     stage.advance(0, score=standing.history[-1]["score"])
                 if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and accelerator.is_main_process:
-                    _save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
+                    checkpoint.save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
                     saved = time.monotonic()
                 if standing.stopped:
                     break
     if accelerator.is_main_process:
-        _save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
+        checkpoint.save(folder / _CHECKPOINT, course, standing, trained, (best, average), optimizer)
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(best[name])
@@ -220,62 +217,3 @@ def _measure(
     else:
         standing.waited += 1
         standing.stopped = standing.waited >= patience
-
-
-def _save(
-    path: Path,
-    course: Course,
-    standing: Standing,
-    trained: dict[str, Tensor],
-    kept: tuple[dict[str, Tensor], dict[str, Tensor]],
-    optimizer: Any,
-) -> None:
-    tensors = {f"now.{name}": parameter.detach() for name, parameter in trained.items()}
-    for part, values in zip(("best", "average"), kept, strict=True):
-        tensors |= {f"{part}.{name}": tensor for name, tensor in values.items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors["rng"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
-    about = {"course": json.dumps(asdict(course)), "standing": json.dumps(asdict(standing))}
-    files.write_bytes(path, save({k: v.contiguous().cpu() for k, v in tensors.items()}, about))
-
-
-def _resume(
-    path: Path, course: Course, trained: dict[str, Tensor], optimizer: Any
-) -> tuple[Standing, dict[str, Tensor], dict[str, Tensor]]:
-    """The standing, best and average weights of the checkpoint of this very course, or a fresh start."""
-    best, average = ({name: p.detach().clone() for name, p in trained.items()} for _ in range(2))
-    if not course.average:
-        average = {}
-    fresh = Standing(), best, average
-    if not path.is_file():
-        return fresh
-    try:
-        with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            names = list(file.keys())
-            shapes = {name[4:]: file.get_slice(name).get_shape() for name in names if name.startswith("now.")}
-            same = about.get("course") == json.dumps(asdict(course))
-            if not same or shapes != {name: list(parameter.shape) for name, parameter in trained.items()}:
-                return fresh
-            kept = {name: file.get_tensor(name) for name in names}
-    except SafetensorError:
-        return fresh
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in kept.items():
-        if name.startswith("optimizer."):
-            _, number, key = name.split(".", 2)
-            state.setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(kept[f"now.{name}"])
-            best[name].copy_(kept[f"best.{name}"])
-        for name, tensor in average.items():
-            tensor.copy_(kept[f"average.{name}"])
-    torch.set_rng_state(kept["rng"])
-    if "rng.cuda" in kept:
-        torch.cuda.set_rng_state(kept["rng.cuda"])
-    return Standing(**json.loads(about["standing"])), best, average

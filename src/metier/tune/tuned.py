@@ -340,5 +340,5 @@ def _epochs(work: Work) -> list[int]:
     """Passes over the rows, best first: small data wants more of them, and too many unlearn."""
     if work.plan.training.epochs:
         return [work.plan.training.epochs]
-    best = int(np.clip(round(8_000 / max(1, len(work.train))), 3, 12))
+    best = int(np.clip(round(12_000 / max(1, len(work.train))), 3, 12))
     return sorted({best, max(2, best // 2), 2}, reverse=True)
