@@ -108,14 +108,14 @@ def test_tune_tells_a_person_in_plain_text(metier: Any, ticket_file: Path, tiny_
 def test_a_metric_of_ones_own_is_what_the_ladder_climbs_on(
     metier: Any, ticket_file: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Worst for whoever is right: nothing can be better than the floor that is right once in four.
+    # Worst for whoever is right: nothing that learns can be better than the floor, which is right once in four.
     source = "def wrong(truth, predicted):\n    return sum(a != b for a, b in zip(truth, predicted)) / len(truth)\n"
     (tmp_path / "contrary_house_metric.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     words = ["tune", ticket_file, "--target", "intent", "--base", tiny_base, "--json", "--workspace", tmp_path / "home"]
     found = metier(*words, "--metric", "contrary_house_metric:wrong", "--time-limit", "30s", "--epochs", 1).json
     assert found["metric"] == "contrary_house_metric:wrong"
-    assert found["chosen"] == "majority"
+    assert found["chosen"] in ("majority", "generic")  # a random base's label names may be wrong more often still
     linear = next(rung for rung in found["rungs"] if rung["name"] == "linear")
     assert linear["taken"] is False
     assert linear["gain"]["high"] < 0
