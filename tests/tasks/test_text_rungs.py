@@ -287,6 +287,22 @@ def test_the_judge_goes_by_the_metric_and_by_likelihood_among_equals(make_work: 
     assert judge(sure) > judge(unsure) > judge(wrong)
 
 
+def test_one_lucky_row_does_not_outweigh_a_better_likelihood(make_work: MakeWork) -> None:
+    work = make_work()
+    assert work.validation is not None
+    truth = work.validation.targets
+    lucky, likely = (np.random.default_rng(0).normal(0, 1, (60, 4)).astype(np.float32) for _ in range(2))
+    lucky[np.arange(60), truth] += 1
+    likely[np.arange(60), truth] += 4
+    right, other = np.flatnonzero(lucky.argmax(1) == truth), (truth + 1) % 4
+    # Made to be right once less often, by a hair, and far likelier elsewhere.
+    gone = np.flatnonzero(likely.argmax(1) == truth)[len(right) - 1 :]
+    likely[gone, other[gone]] = likely[gone, truth[gone]] + 0.01
+    assert (likely.argmax(1) == truth).sum() == len(right) - 1
+    judge = text_rungs.judge_of(work)
+    assert judge(likely) > judge(lucky)
+
+
 def test_smaller_misses_are_judged_better(make_work: MakeWork) -> None:
     work = make_work(quantity=True)
     assert work.validation is not None
