@@ -215,8 +215,6 @@ def test_time_is_kept_back_to_train_the_rung_stood_on_once_more(tmp_path: Path) 
     kept = ladders._kept_back
     assert kept(where, rungs[4], steps["adapter"]) == pytest.approx(100.0)
     assert kept(where, rungs[4], steps["frozen"]) == kept(where, rungs[1], steps["adapter"]) == 0
-    works = [rung.works[0].seconds_left for rung in rungs[3:]]
-    assert works == [pytest.approx(0.92 * 1000 / 1.4)] * 2, "these fits took no time to keep back for"
 
 
 def test_with_no_time_left_only_the_floor_stands(tmp_path: Path) -> None:
