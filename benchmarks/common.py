@@ -29,13 +29,17 @@ LOAD_BEFORE = round(os.getloadavg()[0], 2)
 
 @dataclass(frozen=True)
 class Run:
-    """A finished process: `seconds` of wall time from start to exit, `peak_mib` of the whole process tree."""
+    """A finished process: `seconds` of wall time from start to exit, `peak_mib` of the whole process tree.
+
+    `cpu_seconds` are those of the process and of the children it waited for.
+    """
 
     command: str
     code: int
     stdout: str
     stderr: str
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     peak_anonymous_mib: float
 
@@ -100,7 +104,8 @@ def execute(command: Sequence[str | Path]) -> Run:
         sys.stderr.write(text[-4000:] + out.decode(errors="replace")[-2000:] + "\n")
     return Run(
         shlex.join(words), process.returncode, out.decode(errors="replace"), text, seconds,
-        max(scales.peak / MIB, usage.ru_maxrss / 1024), scales.peak_anonymous / MIB,
+        usage.ru_utime + usage.ru_stime, max(scales.peak / MIB, usage.ru_maxrss / 1024),
+        scales.peak_anonymous / MIB,
     )  # fmt: skip
 
 

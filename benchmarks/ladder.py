@@ -29,6 +29,7 @@ def tune(train: Path, test: Path, target: str, *words: str) -> dict[str, Any]:
         )
         seen = {
             "wall_seconds": round(run.seconds, 2),
+            "cpu_seconds": round(run.cpu_seconds, 2),
             "peak_mib": round(run.peak_mib),
             "peak_anonymous_mib": round(run.peak_anonymous_mib),
         }
