@@ -93,7 +93,7 @@ class Screen:
 def _option(name: str, field: Any) -> Callable[[Command], Command]:
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]
     default = field.get_default(call_default_factory=True)
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + (field.json_schema_extra or {}).get("flag", name).replace("_", "-")
     shown = (
         "" if default is None or default == () else f" [{default:g}]" if isinstance(default, float) else f" [{default}]"
     )

@@ -212,6 +212,46 @@ class ComparePlan(_Section):
     )
 
 
+class EvaluatePlan(_Section):
+    """What `metier evaluate` asks of an expert, and what it must reach."""
+
+    questions: tuple[str, ...] = Field(
+        (),
+        description="Ask these alone: slices, bias, robustness, forgetting, calibration, privacy, cost, explanation.",
+        json_schema_extra={"flag": "only"},
+    )
+    groups: tuple[str, ...] = Field(
+        (),
+        description="A column whose groups must be treated alike, as gender; give several and they are crossed, too.",
+        json_schema_extra={"flag": "group"},
+    )
+    swaps: str | None = Field(None, description="A JSON file of identity terms to swap, beside those that ship.")
+    behaviours: str | None = Field(None, description="A file of behavioural tests to run (.json, .jsonl, .csv).")
+    sample: int = Field(400, ge=20, description="Rows taken for what needs many passes, such as robustness.")
+    keep_general: float | None = Field(
+        None, gt=0, le=1, description="The share of general ability that must stay; the adapter is scaled to keep it."
+    )
+    training_data: str | None = Field(
+        None, description="The file the expert was tuned on, where it no longer lies where it was."
+    )
+    against: str | None = Field(None, description="Another expert to compare with on the same rows.")
+    coverage: float = Field(0.9, gt=0.5, lt=1, description="How often a conformal set must hold the right answer.")
+    fail_under: tuple[str, ...] = Field(
+        (), description="End with exit code 3 where a metric is under this, as accuracy=0.9 or accuracy.low=0.88."
+    )
+    gate: str | None = Field(None, description="A JSON file of such limits; end with exit code 3 where one is missed.")
+
+
+class ExplainPlan(_Section):
+    """How a prediction is explained."""
+
+    method: str | None = Field(
+        None, description="leave-one-out, integrated-gradients, ...; the one found most faithful if left out."
+    )
+    examples: int = Field(5, ge=0, le=100, description="How many of the training rows that decided are shown.")
+    counterfactual: bool = Field(True, description="Look for the smallest change that turns the answer.")
+
+
 class Plan(_Section):
     """Every choice of a run. Unknown keys are refused; all problems are reported together."""
 
@@ -226,6 +266,8 @@ class Plan(_Section):
     sheet: SheetPlan = SheetPlan()
     choose: ChoosePlan = ChoosePlan()
     compare: ComparePlan = ComparePlan()
+    evaluate: EvaluatePlan = EvaluatePlan()
+    explain: ExplainPlan = ExplainPlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")
 
