@@ -115,6 +115,11 @@ class Expert:
         """Rows -> Examples with this expert's own labels."""
         return self.task.prepare(self.dataset(rows), self._plan(), self.target)
 
+    def unlabelled(self, dataset: Dataset) -> Examples:
+        """Rows -> Examples that no label is read for, whatever stands in a column of labels."""
+        without = replace(dataset, schema=replace(dataset.schema, target=None))
+        return self.task.prepare(without, self._plan(), self.target)
+
     def outputs(self, inputs: Inputs) -> Array:
         """Inputs -> raw outputs (n, k) or (n,)."""
         return self.predictor.outputs(inputs)
@@ -167,10 +172,9 @@ class Expert:
 
     def _answers(self, dataset: Dataset) -> list[Prediction]:
         answers = [Prediction(None, 0.0, True)] * len(dataset)
-        # Rows are answered whatever stands in a column of labels: nothing there, or a label nobody has trained on.
-        unlabelled = replace(dataset, schema=replace(dataset.schema, target=None))
         try:
-            examples = self.task.prepare(unlabelled, self._plan(), self.target)
+            # Whatever stands in a column of labels: nothing, or a label nobody has trained on.
+            examples = self.unlabelled(dataset)
         except DataError as error:
             if error.code == "nothing-left":
                 return answers

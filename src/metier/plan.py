@@ -235,11 +235,27 @@ class EvaluatePlan(_Section):
         None, description="The file the expert was tuned on, where it no longer lies where it was."
     )
     against: str | None = Field(None, description="Another expert to compare with on the same rows.")
+
+
+class DoubtPlan(_Section):
+    """What is asked of an expert's confidence when it is evaluated."""
+
     coverage: float = Field(0.9, gt=0.5, lt=1, description="How often a conformal set must hold the right answer.")
+    costs: str | None = Field(
+        None, description="A JSON file of what each mistake costs: truth -> answer -> cost, and abstain -> cost."
+    )
+    out_of_scope: str | None = Field(
+        None, description="A file of rows that this expert should not answer; everyday sentences if left out."
+    )
+
+
+class GatePlan(_Section):
+    """What an evaluation must reach for `metier evaluate` to end well."""
+
     fail_under: tuple[str, ...] = Field(
         (), description="End with exit code 3 where a metric is under this, as accuracy=0.9 or accuracy.low=0.88."
     )
-    gate: str | None = Field(None, description="A JSON file of such limits; end with exit code 3 where one is missed.")
+    gate: str | None = Field(None, description="A JSON file of such limits; exit code 3 where one is missed.")
 
 
 class ExplainPlan(_Section):
@@ -267,6 +283,8 @@ class Plan(_Section):
     choose: ChoosePlan = ChoosePlan()
     compare: ComparePlan = ComparePlan()
     evaluate: EvaluatePlan = EvaluatePlan()
+    doubt: DoubtPlan = DoubtPlan()
+    gate: GatePlan = GatePlan()
     explain: ExplainPlan = ExplainPlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from metier.govern.origin import Origin
     from metier.plan import Plan
     from metier.progress import Progress
+    from metier.workspace import Workspace
 
 # How a card looks: well, worth a look, bad, or not known on these rows.
 Standing = Literal["good", "look", "bad", "unknown"]
@@ -72,6 +73,7 @@ class Case:
     plan: Plan
     origin: Origin | None  # the training rows, where they could be found again; `no_origin` says why not
     no_origin: str
+    place: Workspace
     progress: Progress
 
     @property

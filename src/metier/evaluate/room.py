@@ -87,7 +87,7 @@ def gather(expert: Expert, dataset: Dataset, plan: Plan, place: Workspace, progr
         seed=plan.seed,
     )
     found, why = origin.find(expert, place, plan.evaluate.training_data)
-    return Case(expert, dataset, examples, evaluation, generic_raw, plan, found, why, progress)
+    return Case(expert, dataset, examples, evaluation, generic_raw, plan, found, why, place, progress)
 
 
 def ask(case: Case, names: Iterable[str]) -> Asked:
