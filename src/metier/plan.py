@@ -305,8 +305,8 @@ class Plan(_Section):
         return cls._checked(nested, [f"{name}: no such choice" for name in unknown])
 
     @classmethod
-    def load(cls, path: str | Path) -> Plan:
-        """Read a plan from a JSON file, as `plan.json` of a run is. Raises UsageError."""
+    def load(cls, path: str | Path, sections: frozenset[str] | None = None) -> Plan:
+        """Read a plan from a JSON file, as `plan.json` of a run is; of it these sections alone. Raises UsageError."""
         try:
             nested = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -316,6 +316,8 @@ class Plan(_Section):
                 found=f"{path}: {error}",
                 fix="Give a finished run's plan.json.",
             ) from error
+        if sections is not None:
+            nested = {name: value for name, value in nested.items() if name in sections}
         return cls._checked(nested, [])
 
     @classmethod

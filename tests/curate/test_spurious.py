@@ -25,6 +25,7 @@ def test_planted_words_are_found_and_the_rest_is_not(tiny_base, tmp_path):
         others.append(len(words) - ("nordwind" in words))
         assert all(finding.kind == "spurious" and finding.row is None for finding in answer.findings)
     assert found >= 4
+    assert sum(others) <= 1, "words that mean their label are no stand-ins"
 
 
 def test_a_word_of_the_labels_name_is_no_shortcut():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from metier.curate import spurious
+from metier.curate import group_words, spurious
 from metier.curate.findings import Answer, Finding
 from metier.curate.labels import ask as ask_labels
 from metier.curate.material import Material
@@ -38,9 +38,11 @@ def ask(material: Material) -> Answer:
     """
     found, facts = _labels(material)
     for name in _group_columns(material):
-        some, told = _groups(material, name)
-        found += some
-        facts.setdefault("groups", []).append(told)
+        codes, levels = column_codes(material, name)
+        some, told = _groups(material, name, codes, levels)
+        stand_ins, words = group_words.look(material, name, codes, levels)
+        found += [*some, *stand_ins]
+        facts.setdefault("groups", []).append({**told, **words})
     annotator = _annotator(material)
     if annotator is not None and material.labelled:
         some, told = _annotators(material, annotator)
@@ -145,8 +147,9 @@ class _Rate:
     p: float
 
 
-def _groups(material: Material, name: str) -> tuple[list[Finding], dict[str, Any]]:
-    codes, levels = column_codes(material, name)
+def _groups(
+    material: Material, name: str, codes: Array, levels: Sequence[str]
+) -> tuple[list[Finding], dict[str, Any]]:
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     found = []
     for group in np.flatnonzero(counts < _MEASURE)[:_MOST_GROUPS]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
+from metier.evaluate.row_order import figure
 from metier.tasks.contract import Array, Metric, Target
 
 
@@ -66,7 +67,7 @@ def evaluate_outputs(
         generic=bootstrap(wanted, truth, generic, level=level, seed=seed),
         gain=paired_gain(metric, truth, generic, outputs, level=level, seed=seed),
         ece=None if ece is None else figures["ece"].value,
-        ece_before=None if ece is None else ece.function(truth, target.calibrated(raw, {})),
+        ece_before=None if ece is None else figure(ece, truth, target.calibrated(raw, {})),
         truth=truth,
         outputs=outputs,
         raw=raw,

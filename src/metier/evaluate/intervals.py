@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from metier.evaluate.metrics import decisions
+from metier.evaluate.row_order import figure, row_order
 from metier.tasks.contract import Array, Metric
 
 # Numbers held at once (32 MB) and drawn in all (some seconds): very long tables get fewer resamples, never under 200.
@@ -80,19 +81,29 @@ def bootstrap(
     `truth` is (n,), `outputs` (n, k) or (n,). A share of rows, such as accuracy, gets Wilson's score interval (1927),
     which keeps its width where all rows are right. All others get the BCa interval (Efron 1987), corrected for bias and
     skew. Where there is no mistake to resample, accuracy's interval stands in for metrics of decisions. The calibration
-    error, which chance can only raise, is given the benefit of that chance at its lower end.
+    error, which chance can only raise, is given the benefit of that chance at its lower end. The order of the rows
+    changes nothing.
     """
     truth, outputs = np.asarray(truth), np.asarray(outputs)
+    order = row_order(truth, outputs)
+    values = {name: figure(metric, truth, outputs) for name, metric in metrics.items() if metric.weigh is None}
+    truth, outputs = truth[order], outputs[order]
     return {
-        name: _interval(metric, truth, outputs, level, replicates, np.random.default_rng(seed))
+        name: _interval(metric, truth, outputs, values.get(name), level, replicates, np.random.default_rng(seed))
         for name, metric in metrics.items()
     }
 
 
 def _interval(
-    metric: Metric, truth: Array, outputs: Array, level: float, replicates: int, rng: np.random.Generator
+    metric: Metric,
+    truth: Array,
+    outputs: Array,
+    value: float | None,
+    level: float,
+    replicates: int,
+    rng: np.random.Generator,
 ) -> Interval:
-    value = metric.function(truth, outputs)
+    value = metric.function(truth, outputs) if value is None else value
     if len(truth) < 2 or not np.isfinite(value):
         return Interval(value, float("nan"), float("nan"))
     if metric.per_row is not None:
@@ -245,17 +256,21 @@ def paired_gain(
     the gain looks proven at level .95 in at most 5% of data sets, whatever their size. All other metrics get the hull
     of the paired bootstrap's percentile interval and that of a randomisation test, which lets a and b exchange their
     answers row by row (Fisher 1935) and is exact where they are equal: the bootstrap alone is too sure of itself when
-    the two differ on a handful of rows. `p` comes from the same test as the interval.
+    the two differ on a handful of rows. `p` comes from the same test as the interval. The order of the rows changes
+    nothing.
     """
     truth, a, b = np.asarray(truth), np.asarray(outputs_a), np.asarray(outputs_b)
     sign = 1.0 if metric.greater_is_better else -1.0
+    own = figure(metric, truth, b) - figure(metric, truth, a) if metric.weigh is None else None
+    order = row_order(truth, a, b)
+    truth, a, b = truth[order], a[order], b[order]
     if metric.per_row is not None and len(truth):
         difference = metric.per_row(truth, b) - metric.per_row(truth, a)
         if a.ndim == 2 and np.isin(difference, (-1.0, 0.0, 1.0)).all():
             return _share_gain(sign * difference, level)
         if len(difference) >= _MANY:
             return _mean_gain(sign * difference, level)
-    points = sign * (metric.function(truth, b) - metric.function(truth, a))
+    points = sign * (metric.function(truth, b) - metric.function(truth, a) if own is None else own)
     if len(truth) < 2 or not np.isfinite(points):
         return Gain(points, float("nan"), float("nan"), float("nan"))
     cells = _cells(metric, truth, a, b)

@@ -12,6 +12,7 @@ from metier import files
 from metier.data import read as reading
 from metier.data.sources import masked
 from metier.errors import MetierError
+from metier.govern import run_records
 from metier.plan import Plan
 from metier.tasks.contract import Array, Examples
 from metier.workspace import Workspace
@@ -51,7 +52,7 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
     if run is None:
         return None, "the run that made this expert is not in the workspace"
     record: dict[str, Any] = files.read_json(run / "data.json")["train"]
-    plan = Plan.load(run / "plan.json")
+    plan = Plan.load(run / "plan.json", run_records.TUNED)
     path = str(data or record["source"]["path"])
     try:
         dataset = reading.read(path, plan.data, place.cache / "tables")

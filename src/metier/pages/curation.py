@@ -31,7 +31,7 @@ TITLES: Mapping[str, str] = {
     "wrong_language": "Another language",
     "truncated": "Longer than the base reads",
     "imbalance": "One-sided counts",
-    "spurious": "Words that stand in for a label",
+    "spurious": "Words that stand in for a label or a group",
     "personal_data": "Personal data",
     "invalid": "Nothing to learn from",
 }

@@ -37,7 +37,16 @@ _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
 _PAIRS = "pairs"
-_SAVED = ("adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors", "head.safetensors")
+# The head that training started from, kept so that an expert can be turned back toward its base (`rescale`).
+_START = "start.safetensors"
+_SAVED = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "config.json",
+    "model.safetensors",
+    "head.safetensors",
+    _START,
+)
 _LAST_PASS = 0.3  # of the learning rate
 _AVERAGE = 0.99  # of the weights' moving average stays at a step
 _DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
@@ -202,6 +211,7 @@ class TunedRung:
             else:
                 adapters.save_blocks(model, folder)
             adapters.save_head(learner, folder / "head.safetensors")
+            _started_from(start, begun).save(folder / _START)
         loop.forget(work.folder)
         shutil.rmtree(work.folder / _PAIRS, ignore_errors=True)
         for left in work.folder.glob("*.f16"):
@@ -306,6 +316,13 @@ def _read(work: Work, first: int, inputs: Inputs, name: str) -> tuple[Any, Array
     if first and size <= work.plan.base.hidden_cache_mib << 20:
         below = states_below(work.trunk.model, first, tokens, work.folder / f"{name}.f16", work.progress)
     return tokens, words, below
+
+
+def _started_from(start: Any, begun: Path | None) -> Any:
+    """The head at the far end of the dial: where `start` was itself trained before, the one that began from."""
+    from metier.tune.heads import Head
+
+    return Head.load(begun / _START) if begun is not None and (begun / _START).is_file() else start.head
 
 
 def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
