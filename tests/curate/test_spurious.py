@@ -1,10 +1,15 @@
 """Words that stand in for a label are found where planted; words that mean the label are not."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 from tests.conftest import tickets
 from tests.curate.test_labels import gather, write
 
 from metier.curate import spurious
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def planted(seed, word="nordwind", share=0.4):
@@ -15,17 +20,27 @@ def planted(seed, word="nordwind", share=0.4):
     ]
 
 
-def test_planted_words_are_found_and_the_rest_is_not(tiny_base, tmp_path):
-    found, others = 0, []
-    for seed in range(6):
-        path = write(tmp_path / f"{seed}.csv", ["text", "intent"], planted(seed))
-        answer = spurious.ask(gather(path, tiny_base, tmp_path, target="intent"))
+def support(seed, share):
+    """The bundled tickets with a word of no meaning put into `share` of one label's texts, another label each seed."""
+    rng = np.random.default_rng(seed)
+    with (EXAMPLES / "support" / "tickets.csv").open(encoding="utf-8") as file:
+        rows = [(row["text"], row["intent"]) for row in csv.DictReader(file)][:600]
+    label = sorted({intent for _, intent in rows})[3 * seed]
+    return [[text + (" nordwind" if intent == label and rng.random() < share else ""), intent] for text, intent in rows]
+
+
+def test_planted_words_are_found_and_the_rest_is_not(tmp_path):
+    """With the bundled base: to a random one every word is strange."""
+    found = others = 0
+    for seed in range(3):
+        path = write(tmp_path / f"{seed}.csv", ["text", "intent"], support(seed, 0.7))
+        answer = spurious.ask(gather(path, "minilm", tmp_path, target="intent"))
         words = [finding.detail.split("'")[1] for finding in answer.findings]
         found += "nordwind" in words
-        others.append(len(words) - ("nordwind" in words))
+        others += len(words) - ("nordwind" in words)
         assert all(finding.kind == "spurious" and finding.row is None for finding in answer.findings)
-    assert found >= 4
-    assert sum(others) <= 1, "words that mean their label are no stand-ins"
+    assert found >= 2
+    assert others <= 2
 
 
 def test_a_word_of_the_labels_name_is_no_shortcut():
