@@ -24,7 +24,7 @@ def support(seed, share):
     """The bundled tickets with a word of no meaning put into `share` of one label's texts, another label each seed."""
     rng = np.random.default_rng(seed)
     with (EXAMPLES / "support" / "tickets.csv").open(encoding="utf-8") as file:
-        rows = [(row["text"], row["intent"]) for row in csv.DictReader(file)][:600]
+        rows = [(row["text"], row["intent"]) for row in csv.DictReader(file)]
     label = sorted({intent for _, intent in rows})[3 * seed]
     return [[text + (" nordwind" if intent == label and rng.random() < share else ""), intent] for text, intent in rows]
 
