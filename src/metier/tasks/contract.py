@@ -154,6 +154,22 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Perturbation:
+    """One way in which inputs go wrong in use, as mildly or as strongly as asked.
+
+    `change(examples, severity 0..1, rng)` gives changed inputs, as many as there are examples, in their order. At
+    severity 0 nothing is changed; with the same random numbers a stronger change touches what a milder one does. What a
+    right answer is stays as it was. `means` says what severity measures, `severities` are three worth measuring: mild,
+    middle, strong.
+    """
+
+    name: str
+    means: str
+    change: Callable[[Examples, float, np.random.Generator], Inputs]
+    severities: tuple[float, float, float] = (0.1, 0.25, 0.5)
+
+
+@dataclass(frozen=True)
 class Work:
     """All a rung may use while it is fitted."""
 
@@ -197,6 +213,13 @@ class Rung(Protocol):
         """Read what `Predictor.save` wrote."""
 
 
+class TrainingRung(Rung, Protocol):
+    """A rung whose `trains` is true: what it changed of the base can be taken back, in part or whole."""
+
+    def rescale(self, source: Path, scale: float, folder: Path, trunk: Trunk) -> None:
+        """Write into `folder` what `Predictor.save` wrote to `source`, at `scale` (0..1) of the way from the base."""
+
+
 class Task(Protocol):
     """A kind of task: what goes in."""
 
@@ -231,8 +254,21 @@ class Task(Protocol):
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """The pieces an explanation may remove, as (start, end) in `render`'s text."""
 
-    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
-        """Name -> function of (inputs, severity 0..1, rng) -> changed inputs."""
+    def usual(self, inputs: Inputs) -> Inputs | None:
+        """One example of what usually stands in place of a unit that is removed; None where it is simply cut out."""
+
+    def keeping(self, inputs: Inputs, kept: Sequence[tuple[int, Array]], usual: Inputs | None) -> Inputs:
+        """Copies with units removed: for each (position, mask (m, units), True where a unit stays) its m copies.
+
+        What is removed takes the place in `usual`, an outcome of the function of that name, or is left empty.
+        """
+
+    def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
+        """The ways in which such inputs go wrong in use.
+
+        `like` are the examples whose words, spread and categories are the usual ones, best those trained on; what has
+        to learn from them is left out where they, or the trunk it needs, are missing.
+        """
 
 
 @dataclass(frozen=True)

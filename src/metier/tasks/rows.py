@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metier.data.dataset import Dataset, Problem, Schema
+from metier.data.schema import number_style, time_style, times
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import targets
-from metier.tasks.contract import Array, Examples, Inputs, Recognition, Rung, Target
-from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, fit_encoding, numbers_of, roles, strings_of
+from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
+from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, FeatureRole, fit_encoding, numbers_of, roles
 from metier.trunk.features import Trunk
 
 _LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
@@ -110,9 +111,30 @@ class Rows:
             start += len(piece) + len(_BETWEEN)
         return spans
 
-    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
-        """What goes wrong in tables: measuring noise, columns that stop arriving, categories nobody has seen."""
-        return {"noisy numbers": _noise, "missing columns": _missing_columns, "unseen categories": _unseen}
+    def usual(self, inputs: Inputs) -> Inputs | None:
+        """One row: the median of numbers and moments, the commonest category; texts are left empty."""
+        return _usual(inputs)
+
+    def keeping(self, inputs: Inputs, kept: Sequence[tuple[int, Array]], usual: Inputs | None) -> Inputs:
+        """The rows with the cells removed that `units` shows, each replaced by the usual value or left empty."""
+        rows = np.concatenate([np.full(len(masks), position) for position, masks in kept])
+        stays = np.ones((len(rows), inputs.num_columns), bool)
+        at = 0
+        for position, masks in kept:
+            stays[at : at + len(masks), _shown(inputs, position)] = masks
+            at += len(masks)
+        whole = inputs.take(pa.array(rows))
+        for number, name in enumerate(inputs.column_names):
+            column = whole.column(name)
+            other = pa.scalar(None, column.type) if usual is None else usual.column(name)[0].cast(column.type)
+            whole = whole.set_column(number, whole.schema.field(number), pc.if_else(stays[:, number], column, other))
+        return whole
+
+    def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
+        """Noise on numbers, lost cells and columns, other units, misspelt and unseen categories, typos in texts."""
+        from metier.tasks import rows_changes
+
+        return rows_changes.perturbations(like)
 
 
 def _features(dataset: Dataset, names: tuple[str, ...]) -> pa.Table:
@@ -148,51 +170,46 @@ def _all_null(table: pa.Table) -> Array:
 
 
 def _pieces(inputs: pa.Table, position: int) -> Iterator[str]:
-    for name, column in zip(inputs.column_names, inputs.columns, strict=True):
-        value: Any = column[position].as_py()
-        if value is None or value != value:
-            continue
+    for number in _shown(inputs, position):
+        value: Any = inputs.column(number)[position].as_py()
         text = " ".join((f"{value:g}" if isinstance(value, float) else str(value)).split())
-        yield f"{name}: {text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + '…'}"
+        yield f"{inputs.column_names[number]}: {text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + '…'}"
 
 
-def _replaced(inputs: pa.Table, changed: dict[str, pa.Array]) -> pa.Table:
-    """The table with some columns replaced, their roles kept."""
-    for name, values in changed.items():
-        index = inputs.column_names.index(name)
-        inputs = inputs.set_column(index, inputs.schema.field(index).with_type(values.type), values)
-    return inputs
+def _shown(inputs: pa.Table, position: int) -> list[int]:
+    """The columns in which this row has a value."""
+    values = [column[position].as_py() for column in inputs.columns]
+    return [number for number, value in enumerate(values) if value is not None and value == value]
 
 
-def _noise(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
-    """Normal noise on every number, `severity` of the column's standard deviation wide."""
-    changed: dict[str, pa.Array] = {}
+def _usual(inputs: pa.Table) -> pa.Table:
+    columns = []
     for name, role in roles(inputs).items():
-        if role == "number":
-            values = numbers_of(inputs, Feature(name, role))
-            known = np.isfinite(values)
-            spread = float(values[known].std()) if known.any() else 0.0
-            noisy = values + rng.normal(0.0, 1.0, len(values)) * severity * spread
-            changed[name] = pa.array(noisy, pa.float64(), mask=~known)
-    return _replaced(inputs, changed)
+        column = inputs.column(name)
+        at = None if role == "text" else _middle(inputs, name, role) if role != "category" else _commonest(column)
+        columns.append(pa.array([None if at is None else column[at].as_py()], column.type))
+    return pa.table(columns, schema=inputs.schema)
 
 
-def _missing_columns(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
-    """A share `severity` of the columns, at least one, without any value."""
-    names = list(roles(inputs))
-    count = min(len(names), max(1, round(severity * len(names)))) if severity > 0 else 0
-    lost = rng.permutation(len(names))[:count]
-    return _replaced(inputs, {names[i]: pa.nulls(len(inputs), inputs.schema.field(names[i]).type) for i in lost})
+def _middle(inputs: pa.Table, name: str, role: FeatureRole) -> int | None:
+    """Where the median of a column of numbers or moments stands."""
+    column = inputs.column(name)
+    if role == "time":
+        typed = pa.types.is_temporal(column.type)
+        values = times(inputs, name, None if typed else time_style(inputs, name)).astype("datetime64[s]")
+        order = np.where(np.isnat(values), np.nan, values.astype(np.float64))
+    else:
+        worded = pa.types.is_string(column.type)
+        order = numbers_of(inputs, Feature(name, role, number_style(inputs, name) if worded else None))
+    known = np.flatnonzero(~np.isnan(order))
+    return int(known[np.argsort(order[known], kind="stable")[len(known) // 2]]) if len(known) else None
 
 
-def _unseen(inputs: pa.Table, severity: float, rng: np.random.Generator) -> pa.Table:
-    """A share `severity` of the categories' cells says something never seen before."""
-    changed: dict[str, pa.Array] = {}
-    for name, role in roles(inputs).items():
-        if role == "category":
-            touched = pa.array(rng.random(len(inputs)) < severity)
-            changed[name] = pc.if_else(touched, "never seen before", strings_of(inputs, name)).combine_chunks()
-    return _replaced(inputs, changed)
+def _commonest(column: pa.ChunkedArray) -> int | None:
+    """Where the commonest value of a column first stands."""
+    codes = pc.fill_null(pc.index_in(column, value_set=pc.unique(column).drop_null()), -1).to_numpy()
+    known = codes[codes >= 0]
+    return int(np.flatnonzero(codes == np.bincount(known).argmax())[0]) if len(known) else None
 
 
 ROWS = Rows()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,10 +15,11 @@ from metier.data.dataset import Dataset, Problem, Schema
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import targets
-from metier.tasks.contract import Array, Examples, Inputs, Recognition, Rung, Target
+from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
 from metier.trunk.features import Trunk
 
 _RATING = re.compile(r"rating|score|stars|grade|price|amount|value", re.IGNORECASE)
+_UNIT = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,26 @@ class Text:
         return str(inputs[position].as_py())
 
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
-        """Words, as (start, end) in the text."""
-        return [match.span() for match in re.finditer(r"\w+|[^\w\s]+", self.render(inputs, position))]
+        """Words, as (start, end) in the text; an apostrophe within a word is part of it."""
+        return [match.span() for match in _UNIT.finditer(self.render(inputs, position))]
 
-    def perturbations(self) -> dict[str, Callable[[Inputs, float, np.random.Generator], Inputs]]:
-        """Typing errors, lost case and lost words; severity is the share of words touched."""
-        return {"typos": _each(_typo), "upper case": _each(str.upper), "lost words": _each(lambda _word: "")}
+    def usual(self, inputs: Inputs) -> Inputs | None:
+        """None: words are cut out."""
+        return None
+
+    def keeping(self, inputs: Inputs, kept: Sequence[tuple[int, Array]], usual: Inputs | None) -> Inputs:
+        """The texts without the words removed; a space stays between what they stood between."""
+        texts: list[str] = []
+        for position, masks in kept:
+            text, spans = self.render(inputs, position), self.units(inputs, position)
+            texts += [text if mask.all() else _without(text, spans, mask) for mask in masks]
+        return pa.chunked_array([pa.array(texts, pa.large_string())])
+
+    def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
+        """Typing, scanning, case, spaces, marks, accents, wording, lost and moved words, asides, orders."""
+        from metier.tasks import text_changes
+
+        return text_changes.perturbations(like, trunk)
 
 
 def joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
@@ -134,20 +149,14 @@ def joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
     return out
 
 
-def _typo(word: str) -> str:
-    return word if len(word) < 3 else word[0] + word[2] + word[1] + word[3:]
-
-
-def _each(change: Callable[[str], str]) -> Callable[[Inputs, float, np.random.Generator], Inputs]:
-    def perturb(inputs: Inputs, severity: float, rng: np.random.Generator) -> Inputs:
-        def touched(text: str) -> Iterator[str]:
-            for word in text.split(" "):
-                yield change(word) if rng.random() < severity else word
-
-        changed = [" ".join(touched(text or "")) for text in inputs.to_pylist()]
-        return pa.chunked_array([pa.array(changed, pa.large_string())])
-
-    return perturb
+def _without(text: str, spans: Sequence[tuple[int, int]], mask: Array) -> str:
+    parts, at = [], 0
+    for (start, end), stays in zip(spans, mask, strict=True):
+        parts.append(text[at : end if stays else start])
+        if not stays:
+            parts.append(" ")
+        at = end
+    return " ".join("".join([*parts, text[at:]]).split())
 
 
 CLASSIFICATION = Text("text-classification", "texts, each with one of several labels", "classes")

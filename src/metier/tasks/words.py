@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,28 @@ class Words:
             parts.append(np.asarray(matrix @ self.weight.T + self.bias, np.float32))
         out = np.concatenate(parts)
         return out[:, 0] if out.shape[1] == 1 else out
+
+    def occurrences(self, text: str) -> tuple[list[tuple[tuple[int, int], ...]], Array, Array]:
+        """Every known word and word pair of a text: where its words stand, its column, and its part of the value there.
+
+        Summed by column the values are the text's row of the matrix. Where the text in its plain form (lower case, no
+        accents) falls into other words than as it stands, nothing can be placed, and all three are empty.
+        """
+        plain = self.vectorizer.build_preprocessor()
+        found = [(match.span(), plain(match[0])) for match in re.finditer(self.vectorizer.token_pattern, text)]
+        names, known = [name for _, name in found], self.vectorizer.vocabulary_
+        places: list[tuple[tuple[int, int], ...]] = []
+        columns: list[int] = []
+        if names == self.vectorizer.build_tokenizer()(plain(text)):
+            for at, (span, name) in enumerate(found):
+                pair = f"{name} {names[at + 1]}" if at + 1 < len(names) else ""
+                for term, spans in ((name, (span,)), (pair, (span, found[min(at + 1, len(found) - 1)][0]))):
+                    if term in known:
+                        places.append(spans)
+                        columns.append(known[term])
+        where = np.asarray(columns, np.int64)
+        row = self.vectorizer.transform([text]).toarray()[0] if columns else np.zeros(1)
+        return places, where, row[where] / np.bincount(where)[where] if columns else np.zeros(0)
 
     def save(self, folder: Path) -> None:
         """Write `words.json` (the vocabulary in order) and `words.safetensors`."""

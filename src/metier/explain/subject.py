@@ -1,0 +1,104 @@
+"""What an explanation is about: a model that answers without leaving a trace, and its claim on each example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from metier.expert import Expert
+from metier.tasks.contract import Array, Inputs, Predictor, Target, Task
+
+# One example and which of its units stay, (m, units) each.
+Kept = Sequence[tuple[int, Array]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be explained. `usual` is what stands in for a removed unit, where the kind of task has such a thing.
+
+    `support` is of calibrated outputs: what is explained is what a person was told.
+    """
+
+    task: Task
+    target: Target
+    predictor: Predictor
+    calibration: Mapping[str, float]
+    usual: Inputs | None
+
+    def kept(self, inputs: Inputs, kept: Kept) -> list[Array]:
+        """For each (position, masks (m, units)) the raw outputs of its copies, each distinct copy asked once."""
+        masks = [np.unique(part, axis=0, return_inverse=True) for _, part in kept]
+        asked = [(position, distinct) for (position, _), (distinct, _) in zip(kept, masks, strict=True)]
+        if not any(len(part) for _, part in asked):
+            return [
+                np.zeros((0, self.target.width))[:, 0] if self.target.width == 1 else np.zeros((0, self.target.width))
+                for _ in kept
+            ]
+        told = self.predictor.outputs(self.task.keeping(inputs, asked, self.usual))
+        ends = np.cumsum([0, *(len(part) for _, part in asked)])
+        parts = [told[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return [part[back.reshape(-1)] for part, (_, back) in zip(parts, masks, strict=True)]
+
+    def support(self, outputs: Array, codes: Array | int) -> Array:
+        """How strongly raw outputs speak for claims (n,): the class's honest probability, or the value by its sign."""
+        told = self.target.calibrated(outputs, self.calibration)
+        codes = np.broadcast_to(np.asarray(codes), (len(told),))
+        if told.ndim == 2:
+            return np.exp(told[np.arange(len(told)), codes].astype(np.float64))
+        return told.astype(np.float64) * codes
+
+    def claims(self, inputs: Inputs) -> Claims:
+        """What the model says of each example, as far as an explanation needs it."""
+        units = tuple(len(self.task.units(inputs, at)) for at in range(len(inputs)))
+        ends = [(at, np.stack([np.ones(count, bool), np.zeros(count, bool)])) for at, count in enumerate(units)]
+        told = self.kept(inputs, ends)
+        outputs, empty = (np.stack([both[side] for both in told]) for side in (0, 1))
+        codes = outputs.argmax(axis=1) if outputs.ndim == 2 else np.where(outputs >= empty, 1, -1)
+        full, least = self.support(outputs, codes), self.support(empty, codes)
+        if outputs.ndim == 2:
+            # A guess among k labels is all that is left of a claim nothing speaks for, whatever an empty text gets.
+            least = np.minimum(least, 1 / outputs.shape[1])
+        return Claims(inputs, units, outputs, codes, full, least)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """n examples, how many units each has, the raw outputs, and what the model claims: `codes` (n,), classes it gives.
+
+    For a quantity a code is +1 or -1: whether the example as a whole speaks for more or for less than an empty one.
+    `full` (n,) is the support of the claim by the whole example, `least` what is left of it where nothing supports it.
+    """
+
+    inputs: Inputs
+    units: tuple[int, ...]
+    outputs: Array
+    codes: Array
+    full: Array
+    least: Array
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def of(expert: Expert, usual: Inputs | None) -> Subject:
+    """The expert as an explanation asks it."""
+    return Subject(expert.task, expert.target, untraced(expert.predictor), expert.about["calibration"], usual)
+
+
+def generic_of(expert: Expert, usual: Inputs | None) -> Subject:
+    """The expert's generic base likewise."""
+    about = expert.about["generic_calibration"]
+    return Subject(expert.task, expert.target, untraced(expert.generic), about, usual)
+
+
+def untraced(predictor: Any) -> Any:
+    """The same predictor, whose trunk keeps nothing of what it reads: half-deleted texts are nobody's features."""
+    if hasattr(predictor, "main"):
+        return replace(predictor, main=untraced(predictor.main))
+    trunk = getattr(predictor, "trunk", None)
+    if trunk is None or trunk.cache is None:
+        return predictor
+    return replace(predictor, trunk=trunk.with_model(trunk.model))
