@@ -263,6 +263,12 @@ class Task(Protocol):
         What is removed takes the place in `usual`, an outcome of the function of that name, or is left empty.
         """
 
+    def exchanged(self, inputs: Inputs, position: int, unit: int, donors: Inputs, most: int) -> Inputs:
+        """At most `most` copies of an example in which a unit is replaced by something that stands in the donors."""
+
+    def unheard(self, heard: Inputs) -> Callable[[Inputs, int], list[int]]:
+        """What a model of these inputs cannot know: a function from (inputs, position) to the units they never show."""
+
     def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
         """The ways in which such inputs go wrong in use.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metier.data.dataset import Dataset, Problem, Schema
-from metier.data.schema import number_style, time_style, times
 from metier.errors import DataError
 from metier.plan import Plan
-from metier.tasks import targets
+from metier.tasks import rows_units, targets
 from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
-from metier.tasks.rows_encoding import FEATURE_ROLES, Feature, FeatureRole, fit_encoding, numbers_of, roles
+from metier.tasks.rows_encoding import FEATURE_ROLES, fit_encoding
 from metier.trunk.features import Trunk
 
 _LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
@@ -113,22 +112,19 @@ class Rows:
 
     def usual(self, inputs: Inputs) -> Inputs | None:
         """One row: the median of numbers and moments, the commonest category; texts are left empty."""
-        return _usual(inputs)
+        return rows_units.usual(inputs)
 
     def keeping(self, inputs: Inputs, kept: Sequence[tuple[int, Array]], usual: Inputs | None) -> Inputs:
-        """The rows with the cells removed that `units` shows, each replaced by the usual value or left empty."""
-        rows = np.concatenate([np.full(len(masks), position) for position, masks in kept])
-        stays = np.ones((len(rows), inputs.num_columns), bool)
-        at = 0
-        for position, masks in kept:
-            stays[at : at + len(masks), _shown(inputs, position)] = masks
-            at += len(masks)
-        whole = inputs.take(pa.array(rows))
-        for number, name in enumerate(inputs.column_names):
-            column = whole.column(name)
-            other = pa.scalar(None, column.type) if usual is None else usual.column(name)[0].cast(column.type)
-            whole = whole.set_column(number, whole.schema.field(number), pc.if_else(stays[:, number], column, other))
-        return whole
+        """The rows with cells removed, each replaced by the usual value or left empty."""
+        return rows_units.keeping(inputs, kept, usual)
+
+    def exchanged(self, inputs: Inputs, position: int, unit: int, donors: Inputs, most: int) -> Inputs:
+        """A cell replaced by the donors' values in its column."""
+        return rows_units.exchanged(inputs, position, unit, donors, most)
+
+    def unheard(self, heard: Inputs) -> Callable[[Inputs, int], list[int]]:
+        """Categories that stand in none of the rows, and numbers beyond all of theirs."""
+        return rows_units.unheard(heard)
 
     def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
         """Noise on numbers, lost cells and columns, other units, misspelt and unseen categories, typos in texts."""
@@ -170,46 +166,11 @@ def _all_null(table: pa.Table) -> Array:
 
 
 def _pieces(inputs: pa.Table, position: int) -> Iterator[str]:
-    for number in _shown(inputs, position):
+    for number in rows_units.shown(inputs, position):
         value: Any = inputs.column(number)[position].as_py()
         text = " ".join((f"{value:g}" if isinstance(value, float) else str(value)).split())
-        yield f"{inputs.column_names[number]}: {text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + '…'}"
-
-
-def _shown(inputs: pa.Table, position: int) -> list[int]:
-    """The columns in which this row has a value."""
-    values = [column[position].as_py() for column in inputs.columns]
-    return [number for number, value in enumerate(values) if value is not None and value == value]
-
-
-def _usual(inputs: pa.Table) -> pa.Table:
-    columns = []
-    for name, role in roles(inputs).items():
-        column = inputs.column(name)
-        at = None if role == "text" else _middle(inputs, name, role) if role != "category" else _commonest(column)
-        columns.append(pa.array([None if at is None else column[at].as_py()], column.type))
-    return pa.table(columns, schema=inputs.schema)
-
-
-def _middle(inputs: pa.Table, name: str, role: FeatureRole) -> int | None:
-    """Where the median of a column of numbers or moments stands."""
-    column = inputs.column(name)
-    if role == "time":
-        typed = pa.types.is_temporal(column.type)
-        values = times(inputs, name, None if typed else time_style(inputs, name)).astype("datetime64[s]")
-        order = np.where(np.isnat(values), np.nan, values.astype(np.float64))
-    else:
-        worded = pa.types.is_string(column.type)
-        order = numbers_of(inputs, Feature(name, role, number_style(inputs, name) if worded else None))
-    known = np.flatnonzero(~np.isnan(order))
-    return int(known[np.argsort(order[known], kind="stable")[len(known) // 2]]) if len(known) else None
-
-
-def _commonest(column: pa.ChunkedArray) -> int | None:
-    """Where the commonest value of a column first stands."""
-    codes = pc.fill_null(pc.index_in(column, value_set=pc.unique(column).drop_null()), -1).to_numpy()
-    known = codes[codes >= 0]
-    return int(np.flatnonzero(codes == np.bincount(known).argmax())[0]) if len(known) else None
+        short = text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+        yield f"{inputs.column_names[number]}: {short}"
 
 
 ROWS = Rows()

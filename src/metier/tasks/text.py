@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 from metier.data.dataset import Dataset, Problem, Schema
 from metier.errors import DataError
 from metier.plan import Plan
-from metier.tasks import targets
+from metier.tasks import targets, text_units
 from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
 from metier.trunk.features import Trunk
 
 _RATING = re.compile(r"rating|score|stars|grade|price|amount|value", re.IGNORECASE)
-_UNIT = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
 
 
 @dataclass(frozen=True)
@@ -114,20 +113,24 @@ class Text:
         return str(inputs[position].as_py())
 
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
-        """Words, as (start, end) in the text; an apostrophe within a word is part of it."""
-        return [match.span() for match in _UNIT.finditer(self.render(inputs, position))]
+        """Words, as (start, end) in the text."""
+        return text_units.units(self.render(inputs, position))
 
     def usual(self, inputs: Inputs) -> Inputs | None:
         """None: words are cut out."""
         return None
 
     def keeping(self, inputs: Inputs, kept: Sequence[tuple[int, Array]], usual: Inputs | None) -> Inputs:
-        """The texts without the words removed; a space stays between what they stood between."""
-        texts: list[str] = []
-        for position, masks in kept:
-            text, spans = self.render(inputs, position), self.units(inputs, position)
-            texts += [text if mask.all() else _without(text, spans, mask) for mask in masks]
-        return pa.chunked_array([pa.array(texts, pa.large_string())])
+        """The texts without the words removed."""
+        return text_units.keeping(inputs, kept)
+
+    def exchanged(self, inputs: Inputs, position: int, unit: int, donors: Inputs, most: int) -> Inputs:
+        """A word replaced by words of the donors."""
+        return text_units.exchanged(inputs, position, unit, donors, most)
+
+    def unheard(self, heard: Inputs) -> Callable[[Inputs, int], list[int]]:
+        """Words that stand in none of the texts."""
+        return text_units.unheard(heard)
 
     def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
         """Typing, scanning, case, spaces, marks, accents, wording, lost and moved words, asides, orders."""
@@ -147,16 +150,6 @@ def joined(columns: list[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
         between = pc.if_else(both, pa.scalar(separator, pa.large_string()), pa.scalar("", pa.large_string()))
         out = pc.binary_join_element_wise(out, between, column, pa.scalar("", pa.large_string()))
     return out
-
-
-def _without(text: str, spans: Sequence[tuple[int, int]], mask: Array) -> str:
-    parts, at = [], 0
-    for (start, end), stays in zip(spans, mask, strict=True):
-        parts.append(text[at : end if stays else start])
-        if not stays:
-            parts.append(" ")
-        at = end
-    return " ".join("".join([*parts, text[at:]]).split())
 
 
 CLASSIFICATION = Text("text-classification", "texts, each with one of several labels", "classes")
