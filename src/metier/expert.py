@@ -77,13 +77,18 @@ class Expert:
             target = targets.from_record(about["target"])
             trunk = Trunk(_base(folder, about), cache, progress or Silent())
             rungs = {rung.name: rung for rung in task.rungs(target)}
+            own = trunk
+            if "runtime" in about:
+                from metier.trunk.onnx import OnnxTrunk
+
+                own = OnnxTrunk(trunk.base, folder / about["runtime"]["file"], trunk.progress)
             return cls(
                 folder=folder,
                 about=about,
                 task=task,
                 target=target,
                 trunk=trunk,
-                predictor=rungs[about["rung"]].load(folder, trunk, target),
+                predictor=rungs[about["rung"]].load(folder, own, target),
                 generic=rungs[about["generic"]].load(folder / GENERIC, trunk, target),
             )
         except (OSError, KeyError, ValueError, SafetensorError) as error:
