@@ -216,6 +216,6 @@ def linear_cka(before: Array, after: Array, *, level: float, seed: int) -> Inter
 
 
 def _cka(a: Array, b: Array) -> float:
-    a, b = a - a.mean(0), b - b.mean(0)
+    a, b = (x.astype(np.float64) - x.mean(0) for x in (a, b))
     across, one, two = (np.linalg.norm(x.T @ y) for x, y in ((a, b), (a, a), (b, b)))
     return float(min(1.0, across**2 / max(one * two, 1e-12)))

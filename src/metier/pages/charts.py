@@ -15,6 +15,7 @@ from metier.pages.answers import (
 )
 from metier.pages.bars import ROWS_SHOWN, found, pairs, ranges, shares
 from metier.pages.comparing import comparison
+from metier.pages.dial import dial
 from metier.pages.scores import answering, beyond, chosen_point, ladder, learning_curve, titled, unit_of
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "classes",
     "comparison",
     "confusion",
+    "dial",
     "found",
     "histogram",
     "ladder",

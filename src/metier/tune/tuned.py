@@ -81,6 +81,13 @@ class TunedRung:
         """Add the update to a copy of the base's weights, and read the head and the words."""
         return blend.load(folder, self._open(folder, trunk))
 
+    def rescale(self, source: Path, scale: float, folder: Path, trunk: Trunk) -> None:
+        """Write into `folder` the predictor that lies in `source`, its weights at `scale` of the way from the base."""
+        from metier.tune.rescale import rescale_weights
+
+        rescale_weights(source, scale, folder, trunk.model)
+        blend.copy(source, folder)
+
     def _open(self, folder: Path, trunk: Trunk) -> TunedPredictor:
         from metier.tune import adapters
         from metier.tune.heads import Head
