@@ -42,8 +42,10 @@ def _goodness(truth: Array, outputs: Array) -> Array:
         return outputs
 
     def part(codes: Array, values: Array) -> Array:
+        # Metrics of groups put the group above the label in one code.
+        label = codes[:, None] % values.shape[1]
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.take_along_axis(log_probabilities(values), codes[:, None], axis=1)[:, 0])
+            return np.asarray(np.take_along_axis(log_probabilities(values), label, axis=1)[:, 0])
 
     return by_chunks(part, truth.astype(np.int64), outputs)
 
