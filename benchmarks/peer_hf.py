@@ -37,25 +37,29 @@ from datasets import Dataset
 
 # From the start of the process, which benchmarks.common writes down, until all imports are done.
 _IMPORTS = time.time() - float(os.environ["BENCHMARK_STARTED"])
+_IMPORTS_CPU = time.process_time()
 
 
 class Clock(TrainerCallback):
-    """Seconds of training alone: the evaluations between epochs are not counted against the peer."""
+    """Seconds of training alone, of the clock and of the processor: evaluations between epochs are not counted."""
 
     def __init__(self) -> None:
-        self.trained = 0.0
+        self.trained = self.trained_cpu = self.measured_cpu = 0.0
         self.epochs: list[dict[str, float]] = []
-        self._since = 0.0
+        self._since = self._since_cpu = self._ended_cpu = 0.0
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         _wait()
-        self._since = time.perf_counter()
+        self._since, self._since_cpu = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         _wait()
+        self._ended_cpu = time.process_time()
         self.trained += time.perf_counter() - self._since
+        self.trained_cpu += self._ended_cpu - self._since_cpu
 
     def on_evaluate(self, *_: Any, metrics: dict[str, float], **__: Any) -> None:
+        self.measured_cpu = time.process_time() - self._ended_cpu
         figures = {name.removeprefix("eval_"): value for name, value in metrics.items()}
         self.epochs.append({"epoch": len(self.epochs) + 1, "training_seconds": self.trained, **figures})
         print(json.dumps(self.epochs[-1]), flush=True)
@@ -124,7 +128,7 @@ def run(choices: argparse.Namespace) -> dict[str, Any]:
             train_dataset=encoded(train), eval_dataset=encoded(measured), processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(tokenizer), compute_metrics=score, callbacks=[clock],
         )  # fmt: skip
-        prepared = time.perf_counter() - start
+        prepared, prepared_cpu = time.perf_counter() - start, time.process_time() - _IMPORTS_CPU
         trainer.train()
     last = clock.epochs[-1]
     return {
@@ -141,6 +145,10 @@ def run(choices: argparse.Namespace) -> dict[str, Any]:
         "training_seconds": clock.trained,
         # what a person waits: imports, preparation, training, and one measurement at the end
         "wall_seconds": _IMPORTS + prepared + clock.trained + last["runtime"],
+        # the same in seconds of one processor, which a busy machine does not lengthen
+        "threads": torch.get_num_threads(),
+        "cpu_seconds": _IMPORTS_CPU + prepared_cpu + clock.trained_cpu + clock.measured_cpu,
+        "examples_per_cpu_second": len(train[0]) * choices.epochs / clock.trained_cpu,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "device": str(trainer.args.device),

@@ -71,25 +71,29 @@ def searched(files: datasets.Files, rates: list[float], epochs: int) -> dict[str
 
 
 def ratios(metric: str, mine: dict[str, Any], rival: dict[str, Any]) -> dict[str, Any]:
-    """How many times faster we trained, and what share of the rival's wall time we took to its final figure."""
+    """How many times faster we trained, and what share of the rival's time we took to its final figure.
+
+    Both on one thread: then processor seconds are compared, which a busy machine does not lengthen. Else wall seconds.
+    """
+    clock = "cpu_seconds" if rival.get("threads") == 1 else "wall_seconds"
     reached = [
-        (run["wall_seconds"], name)
-        for name, run in mine.items()
-        if run.get("test", {}).get(metric, -1.0) >= rival[metric]
+        (run[clock], name) for name, run in mine.items() if run.get("test", {}).get(metric, -1.0) >= rival[metric]
     ]
-    wall, name = min(reached, default=(None, None))
+    seconds, name = min(reached, default=(None, None))
     loop, whole = speed(mine.get("adapter", {})).values()
+    peer_speed = rival["examples_per_cpu_second" if clock == "cpu_seconds" else "examples_per_second"]
     return {
         "metric": metric,
+        "clock": clock,
         "peer_final": rival[metric],
-        "peer_wall_seconds": rival["wall_seconds"],
-        "peer_examples_per_second": rival["examples_per_second"],
+        "peer_seconds": rival[clock],
+        "peer_examples_per_second": peer_speed,
         "our_examples_per_second": loop,
-        "times_examples_per_second": loop and loop / rival["examples_per_second"],
-        "times_examples_per_second_of_whole_rung": whole and whole / rival["examples_per_second"],
-        "our_wall_seconds": wall,
+        "times_examples_per_second": loop and loop / peer_speed,
+        "times_examples_per_second_of_whole_rung": whole and whole / peer_speed,
+        "our_seconds": seconds,
         "our_way": name,
-        "share_of_wall_time": wall and wall / rival["wall_seconds"],
+        "share_of_time": seconds and seconds / rival[clock],
     }
 
 

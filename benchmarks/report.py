@@ -41,11 +41,11 @@ def _speed(f: Figures) -> str:
 
 
 def _wait(f: Figures) -> str:
-    peer = f"peer {f['metric']} {f['peer_final']:.4f} after {f['peer_wall_seconds']:.0f} s"
-    if f["our_wall_seconds"] is None:
+    peer = f"peer {f['metric']} {f['peer_final']:.4f} after {f['peer_seconds']:.0f} s"
+    if f["our_seconds"] is None:
         return f"{peer}; not reached by ours"
-    share = f["share_of_wall_time"]
-    return f"{peer}; ours ({f['our_way']}) after {f['our_wall_seconds']:.0f} s: {share:.3f}, or 1/{1 / share:.0f}"
+    share = f["share_of_time"]
+    return f"{peer}; ours ({f['our_way']}) after {f['our_seconds']:.0f} s: {share:.3f}, or 1/{1 / share:.0f}"
 
 
 def _shots(f: Figures) -> str:
@@ -96,9 +96,9 @@ WANTED = (
     Wanted("Trainer + PEFT LoRA: >= 5 times its samples/s", "peers_train", "banking77/lora-ratios", _speed,
            lambda f: (f["times_examples_per_second"] or 0) >= 5),
     Wanted("Trainer + PEFT LoRA: its final accuracy in <= 1/20 of its wall time", "peers_train",
-           "banking77/lora-ratios", _wait, lambda f: (f["share_of_wall_time"] or 1) <= 1 / 20),
+           "banking77/lora-ratios", _wait, lambda f: (f["share_of_time"] or 1) <= 1 / 20),
     Wanted("best-tuned full fine-tune: its final accuracy in <= 1/4 of its wall time (its search not counted)",
-           "peers_train", "banking77/full-ratios", _wait, lambda f: (f["share_of_wall_time"] or 1) <= 1 / 4),
+           "peers_train", "banking77/full-ratios", _wait, lambda f: (f["share_of_time"] or 1) <= 1 / 4),
     Wanted("SetFit 1.2, 8 and 16 shots, 10 seeds, four data sets: higher mean accuracy in <= 1/5 of its time",
            "few_shot", "all", _shots, lambda f: _ahead(f) and f["share_of_time"] <= 0.2),
     Wanted("embedding, short texts: >= 85% of the float32 matmul rate of the same run", "embedding", "banking77",
