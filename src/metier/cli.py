@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data
+from metier import __version__, cli_choose, cli_data, cli_explain
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -69,13 +69,32 @@ def tune(screen: Screen, workspace: str | None, data: str, output: str | None, *
 @main.command()
 @click.argument("expert")
 @click.argument("data")
+@click.option("-o", "--output", metavar="DIR", help="With --keep-general: leave the scaled expert here.")
+@choices("evaluate", "doubt", "gate", "compare.price_per_hour", "compare.watts_per_core")
 @common
-def evaluate(screen: Screen, workspace: str | None, expert: str, data: str, seed: int | None) -> None:
-    """How good EXPERT is on the labelled rows of DATA, beside its own generic base."""
+def evaluate(screen: Screen, workspace: str | None, expert: str, data: str, **options: Any) -> None:
+    """Is EXPERT better than its own generic base on the labelled rows of DATA; fair, robust, worth it?"""
     from metier import cli_answers, lifecycle
+    from metier.evaluate.gate import EXIT
 
-    found = lifecycle.evaluate(expert, data, workspace=workspace, progress=screen.progress, seed=seed)
-    screen.show(found.as_json(), lambda: cli_answers.evaluated(found))
+    found = lifecycle.evaluate(expert, data, workspace=workspace, progress=screen.progress, **given(options))
+    screen.show(found.figures, lambda: cli_answers.evaluated(found))
+    raise SystemExit(0 if found.passed else EXIT)
+
+
+@main.command()
+@click.argument("expert")
+@click.option("-o", "--output", metavar="DIR", required=True, help="Write the exported expert's folder here.")
+@click.option(
+    "--format", type=click.Choice(["onnx", "onnx-int8"]), default="onnx", help="The form of the weights [onnx]."
+)
+@common
+def export(screen: Screen, expert: str, output: str, format: str, **_: Any) -> None:
+    """Write EXPERT as an ONNX file that other runtimes open."""
+    from metier import export as exporting
+
+    found = exporting.export(expert, output, format=format)
+    screen.show(found, lambda: click.echo(f"{found['bytes'] / 2**20:.1f} MiB written to {output}"))
 
 
 @main.command()
@@ -123,3 +142,4 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
+main.add_command(cli_explain.explain)

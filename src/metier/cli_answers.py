@@ -16,7 +16,7 @@ from metier.curate.curation import Curation, clearest
 from metier.curate.findings import Finding
 from metier.data.dataset import Dataset
 from metier.errors import UsageError
-from metier.evaluate.evaluation import Evaluation
+from metier.evaluate.room import Evaluated
 from metier.expert import Expert, Prediction
 from metier.govern.record import Verdict
 from metier.lifecycle import Tuned
@@ -149,17 +149,34 @@ def _share(rate: Mapping[str, Any]) -> str:
     return f"{rate['value']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"
 
 
-def evaluated(found: Evaluation) -> None:
-    """Each figure beside the generic base's."""
+def evaluated(found: Evaluated) -> None:
+    """Each figure beside the generic base's, the scorecard, and where the page lies."""
+    evaluation = found.evaluation
     rows = [
-        [name, _interval(interval.as_json()), _interval(found.generic[name].as_json())]
-        for name, interval in found.metrics.items()
+        [name, _interval(interval.as_json()), _interval(evaluation.generic[name].as_json())]
+        for name, interval in evaluation.metrics.items()
     ]
-    table(f"{found.rows} rows", ["metric", "expert", "generic base"], rows)
-    gain = found.gain
+    table(f"{evaluation.rows} rows", ["metric", "expert", "generic base"], rows)
+    gain = evaluation.gain
     sure = "beyond chance" if gain.low > 0 else "not beyond chance"
     span = f"{gain.points:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-    click.echo(f"gain in {found.metric.name} over the generic base: {span}, {sure}")
+    click.echo(f"gain in {evaluation.metric.name} over the generic base: {span}, {sure}")
+    cards = [answer.card for answer in found.answers.values() if answer.card is not None]
+    if cards:
+        table(
+            "what else was asked",
+            ["", "question", "answer"],
+            [[_MARKS[c.standing], c.question, c.answer] for c in cards],
+        )
+    for note in found.figures["notes"]:
+        click.echo(f"note: {note}")
+    for check in found.checks:
+        if not check.passed:
+            click.echo(f"missed: {check.limit.path} is {check.value}")
+    click.echo(f"report: {found.report}")
+
+
+_MARKS = {"good": "ok", "look": "look", "bad": "wrong", "unknown": "?"}
 
 
 def verified(verdict: Verdict) -> None:

@@ -22,7 +22,7 @@ def export(
     expert: str | Path | Expert,
     folder: str | Path,
     *,
-    format: str = "onnx",  # noqa: A002
+    format: str = "onnx",
 ) -> dict[str, Any]:
     """Write an expert's folder anew with `model.onnx`, `tokenizer.json` and `labels.json` in place of torch weights.
 

@@ -14,10 +14,9 @@ from metier.data import read as reading
 from metier.data import versions
 from metier.data.dataset import Dataset, Split
 from metier.data.inspect import inspect as inspect_dataset
-from metier.data.sources import masked, name_of
+from metier.data.sources import name_of
 from metier.data.split import split
-from metier.errors import DataError, UsageError
-from metier.evaluate.evaluation import Evaluation, evaluate_outputs
+from metier.errors import UsageError
 from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
@@ -34,6 +33,8 @@ from metier.workspace import Run, Workspace
 if TYPE_CHECKING:
     from metier.compare.room import Comparison
     from metier.curate.curation import Curation
+    from metier.evaluate.room import Evaluated
+    from metier.explain.room import Explained
 
 _SPOKEN = (
     "my wallet is gone and the card was in it, please stop it",
@@ -240,6 +241,13 @@ def compare(data: str | Path, **choices: Any) -> Comparison:
     return room.compare(data, **choices)
 
 
+def explain(folder: str | Path, data: str | Path, **choices: Any) -> Explained:
+    """Why does the expert say that? `explain("expert", "I lost my card")`, or of a file's rows; see `explain.room`."""
+    from metier.explain import room
+
+    return room.explain(folder, data, **choices)
+
+
 def demo(
     *, workspace: str | Path | None = None, progress: Progress | None = None, **choices: Any
 ) -> tuple[Tuned, list[dict[str, Any]]]:
@@ -275,42 +283,27 @@ def evaluate(
     folder: str | Path,
     data: str | Path,
     *,
+    output: str | Path | None = None,
     workspace: str | Path | None = None,
     progress: Progress | None = None,
-    seed: int | None = None,
-) -> Evaluation:
-    """The expert beside its generic base on labelled rows it has not seen. Raises DataError without labels.
+    **choices: Any,
+) -> Evaluated:
+    """The expert beside its generic base on labelled rows it has not seen: is it better, fair, robust, worth it?
 
-    `seed` is that of the bootstrap; the expert's own if left out.
+    `choices` are any of the plan's; `questions` narrows what is asked. With `keep_general`, `output` is where the
+    expert goes whose adapter is scaled to keep that much. Raises DataError without labels.
     """
-    place = Workspace.find(workspace)
+    from metier.evaluate import room
+
+    progress, place = progress or Silent(), Workspace.find(workspace)
+    names = room.questions(Plan.of(**choices).evaluate.questions)
     loaded = Expert.load(folder, cache=place.cache, progress=progress)
-    plan = _plan_of(loaded)
+    own = {"seed": loaded.about["seed"], "name": loaded.about["name"], "kind": loaded.about["task"]}
+    plan = Plan.of(**{**own, **choices})
     dataset = loaded.dataset(read(data, plan, place))
-    target, about = loaded.target, loaded.about
-    if dataset.schema.target is None:
-        raise DataError(
-            "no-labels",
-            f"Evaluating needs the right answers in a column {about['target_column']!r}.",
-            found=f"columns {', '.join(dataset.table.column_names)}",
-            fix="Rename the column that holds them, or ask for answers alone with metier predict.",
-        )
-    examples = loaded.examples(dataset)
-    if not len(examples):
-        raise DataError("nothing-left", "At least one row must have a label.", found=f"none in {masked(data)}")
-    for problem in examples.problems:
-        (progress or Silent()).say(problem.detail)
-    return evaluate_outputs(
-        target,
-        examples.targets,
-        loaded.outputs(examples.inputs),
-        loaded.generic.outputs(examples.inputs),
-        metric=find_metric(about["metric"], target),
-        calibration=about["calibration"],
-        generic_calibration=about["generic_calibration"],
-        level=about["level"],
-        seed=about["seed"] if seed is None else seed,
-    )
+    case = room.gather(loaded, dataset, plan, place, progress)
+    with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
+        return room.evaluate(run, case, names, output)
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces

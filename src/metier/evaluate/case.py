@@ -1,4 +1,4 @@
-"""What every question of an evaluation reads (Case), and what each gives back (Answer, with a Card for the scorecard)."""
+"""What every question of an evaluation reads (Case), and what each gives back (Answer, with a Card)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibrated? Whether stated confidence is true, overall and by label and group, and whether the expert knows its limits."""
+"""Calibrated? Whether stated confidence is true, overall and by part, and whether the expert knows its limits."""
 
 from __future__ import annotations
 
@@ -181,9 +181,7 @@ def _covered(found: conformal.Coverage, level: float) -> dict[str, float]:
             "empty": float(found.empty.mean())}  # fmt: skip
 
 
-def _parts(
-    found: conformal.Coverage, codings: Mapping[str, tuple[Array, Any]], level: float
-) -> list[dict[str, Any]]:
+def _parts(found: conformal.Coverage, codings: Mapping[str, tuple[Array, Any]], level: float) -> list[dict[str, Any]]:
     """Coverage within each group and label that has enough rows, the least covered first."""
     parts = []
     for by, (codes, names) in codings.items():
@@ -192,7 +190,9 @@ def _parts(
             if len(rows) < _FEWEST:
                 continue
             part = conformal.Coverage(found.held[rows], found.size[rows], found.empty[rows])
-            parts.append({"by": by, "name": str(names(np.array([code]))[0]), "rows": len(rows), **_covered(part, level)})
+            parts.append(
+                {"by": by, "name": str(names(np.array([code]))[0]), "rows": len(rows), **_covered(part, level)}
+            )
     return sorted(parts, key=lambda part: part["coverage"])
 
 
@@ -344,15 +344,19 @@ def _outsiders(case: Case) -> tuple[Inputs | None, str]:
     reads = case.expert.about["columns"]
     if any(column["role"] != "text" for column in reads if column["name"] in case.expert.about["reads"]):
         return None, "only a person can name rows that do not belong (--out-of-scope FILE)"
-    from metier.evaluate.general import sentences
+    from metier.evaluate.ability import suite
 
-    return case.expert.unlabelled(case.expert.dataset(sentences())).inputs, _EVERYDAY
+    known = suite()
+    everyday = [known.texts[at] for at in known.topics[:, 0]]
+    return case.expert.unlabelled(case.expert.dataset(everyday)).inputs, _EVERYDAY
 
 
 def _out_of_scope(case: Case, outside: Inputs, whence: str) -> dict[str, Any]:
     within = case.sample(_MOST_WITHIN)
     inputs = case.examples.take(within).inputs
-    scores = {"confidence": (1 - confidences(case.evaluation.outputs[within]), 1 - confidences(case.expert_of(outside)))}
+    scores = {
+        "confidence": (1 - confidences(case.evaluation.outputs[within]), 1 - confidences(case.expert_of(outside)))
+    }
     if case.origin is not None:
         vectors, trunk = case.expert.task.vectors, case.expert.trunk
         known = case.origin.examples.inputs
@@ -385,4 +389,3 @@ def _scope_section(figures: Mapping[str, Any]) -> Section:
     )
     data = {"rows": rows, "axis": "", "unit": "%", "signed": False, "caption": "", "notes": []}
     return Section("ranges", "Does it notice what it should not answer?", data, lead)
-

@@ -106,9 +106,7 @@ def _within(groups: Array | None, calibrating: Array, measured: Array) -> list[t
     ]
 
 
-def _add(
-    held: Array, size: Array, empty: Array, times: Array, rows: Array, inside: Array, sizes: Array
-) -> None:
+def _add(held: Array, size: Array, empty: Array, times: Array, rows: Array, inside: Array, sizes: Array) -> None:
     held[rows] += inside
     size[rows] += sizes
     empty[rows] += sizes == 0

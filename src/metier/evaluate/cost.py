@@ -1,4 +1,4 @@
-"""Cheap? Latency, throughput, memory, size, energy and price, of the expert beside its generic base and as an ONNX file."""
+"""Cheap? Latency, throughput, memory, size, energy and price, beside the generic base and as an ONNX file."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _memory(folder: Path, case: Case) -> float | None:
     wanted = case.expert.about["reads"]
     table = case.dataset.table.select(wanted).slice(0, 32)
     rows = json.dumps(table.to_pylist(), default=str)
-    run = subprocess.run(  # noqa: S603
+    run = subprocess.run(
         [sys.executable, "-c", _WEIGH, str(folder)], input=rows, capture_output=True, text=True, check=False
     )
     return float(run.stdout.split()[-1]) if run.returncode == 0 and run.stdout.strip() else None
@@ -243,4 +243,6 @@ def _card(figures: Mapping[str, Any], rows: int) -> Card:
     value, unit, figure = mine["latency_ms"]["p50"], "ms", "Time of one answer"
     if price is not None:
         answer = f"A million answers cost {price:.2f}."
-    return Card("Cheap?", answer, "good", figure, value, None, None, figures["generic"]["latency_ms"]["p50"], rows, unit)
+    return Card(
+        "Cheap?", answer, "good", figure, value, None, None, figures["generic"]["latency_ms"]["p50"], rows, unit
+    )

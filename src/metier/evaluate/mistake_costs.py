@@ -1,4 +1,4 @@
-"""What mistakes cost: a person's own table of costs, the answers that cost least by it, and what they were seen to cost."""
+"""What mistakes cost: a person's own table of costs, and the answers that cost least by it."""
 
 from __future__ import annotations
 

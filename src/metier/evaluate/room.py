@@ -6,17 +6,21 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
+from metier import files
 from metier.data.dataset import Dataset
 from metier.errors import DataError, UsageError
+from metier.evaluate import gate
 from metier.evaluate.case import Answer, Case
-from metier.evaluate.evaluation import evaluate_outputs
+from metier.evaluate.evaluation import Evaluation, evaluate_outputs
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert
-from metier.govern import origin
-from metier.plan import Plan
+from metier.govern import environment, origin, record
+from metier.plan import Plan, fields
 from metier.progress import Progress
-from metier.workspace import Workspace
+from metier.workspace import Run, Workspace
 
 # Question -> where it lives; each module has `ask(case) -> Answer`. The page shows them in this order.
 QUESTIONS: Mapping[str, str] = {
@@ -37,6 +41,27 @@ class Asked:
 
     answers: Mapping[str, Answer]
     seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation and all that was asked beyond it; `figures` have the shape of `evaluate --json`."""
+
+    evaluation: Evaluation
+    answers: Mapping[str, Answer]
+    figures: Mapping[str, Any]
+    checks: tuple[gate.Check, ...]
+    run: Path
+    report: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit was kept, and every behavioural test passed."""
+        return all(each.passed for each in self.checks) and self.figures.get("behaviours_passed") is not False
+
+
+# The sections of a plan that decide what an evaluation finds.
+_DECIDE = frozenset({"data", "evaluate", "doubt", "gate", "explain", "compare", "seed", "name"})
 
 
 def questions(only: Sequence[str]) -> tuple[str, ...]:
@@ -100,3 +125,87 @@ def ask(case: Case, names: Iterable[str]) -> Asked:
             answers[name] = import_module(QUESTIONS[name]).ask(case)
         seconds[name] = round(time.monotonic() - started, 3)
     return Asked(answers, seconds)
+
+
+def key(expert: Expert, dataset: Dataset, plan: Plan) -> str:
+    """What an evaluation would find: the same key takes up the same unfinished run."""
+    about = {
+        "expert": files.sha256(expert.folder / record.MANIFEST),
+        "data": dataset.source.sha256,
+        "plan": plan.model_dump(mode="json", include=set(_DECIDE)),
+        "files": {path: files.sha256(path) for path in _files_named(plan)},
+    }
+    return files.digest(about)
+
+
+def _files_named(plan: Plan) -> list[str]:
+    named = (plan.evaluate.swaps, plan.evaluate.behaviours, plan.doubt.costs, plan.gate.gate)
+    return [path for path in named if path is not None and Path(path).is_file()]
+
+
+def evaluate(run: Run, case: Case, names: Sequence[str], output: str | Path | None = None) -> Evaluated:
+    """Ask, hold against the limits, and write the run: evaluation.json, the page, the record.
+
+    `output` is where the expert goes whose adapter is scaled as `keep_general` asks.
+    """
+    from metier.pages import evidence
+
+    plan, about = case.plan, case.expert.about
+    limits = gate.limits(plan.gate.fail_under, plan.gate.gate, case.expert.target.metrics())
+    asked = ask(case, names)
+    figures: dict[str, Any] = case.evaluation.as_json()
+    for answer in asked.answers.values():
+        for name, value in answer.figures.items():
+            figures[name] = {**figures[name], **value} if isinstance(figures.get(name), dict) else value
+    checks = tuple(gate.check(limits, figures))
+    figures |= {
+        "expert": str(case.expert.folder),
+        "name": about["name"],
+        "task": case.expert.task.name,
+        "metric": case.metric.name,
+        "notes": [f"{name}: {note}" for name, answer in asked.answers.items() for note in answer.notes],
+        "questions": dict(asked.seconds),
+        "gate": {"passed": all(each.passed for each in checks), "checks": [each.as_json() for each in checks]},
+        "run": str(run.folder),
+        "report": str(run.folder / "report.html"),
+    }
+    if output is not None:
+        figures["scaled"] = _scaled(case, figures, output)
+    files.write_json(run.folder / "data.json", {"evaluated": case.dataset.record(), "expert": dict(about)})
+    files.write_json(run.folder / "plan.json", plan.model_dump(mode="json", include=set(_DECIDE)))
+    files.write_json(run.folder / "environment.json", environment.describe())
+    figures |= {"seconds": round(run.seconds(), 2), "peak_memory_mib": environment.peak_memory_mib()}
+    files.write_json(run.folder / "evaluation.json", figures)
+    page = evidence.compose(case, asked.answers, checks, record.chain(run.folder), _command(case))
+    files.write_text(run.folder / "report.html", page)
+    record.seal(run.folder)
+    return Evaluated(case.evaluation, asked.answers, figures, checks, run.folder, run.folder / "report.html")
+
+
+def _scaled(case: Case, figures: Mapping[str, Any], output: str | Path) -> str:
+    """Write the expert at the point of the dial that was kept. Raises UsageError where none was asked for."""
+    from metier.evaluate.dial import rescale
+
+    kept = figures.get("forgetting", {}).get("kept")
+    if kept is None:
+        raise UsageError(
+            "nothing-to-scale",
+            "-o writes the expert scaled to keep a share of general ability: it needs an adapter and --keep-general.",
+            found=f"--keep-general {case.plan.evaluate.keep_general}, rung {case.expert.about['rung']}",
+            fix="Add --keep-general 0.95 where the expert's rung is adapter or full, or leave -o out.",
+        )
+    return str(rescale(case.expert, kept["scale"], output))
+
+
+def _command(case: Case) -> list[str]:
+    """The words that ask the same again."""
+    words = ["metier", "evaluate", str(case.expert.folder), case.dataset.source.path]
+    asked = case.plan.model_dump(mode="json", include={"evaluate", "doubt", "gate"})
+    for section, name, field in fields():
+        value = asked.get(section or "", {}).get(name)
+        if value is None or value == [] or value == field.get_default():
+            continue
+        flag = "--" + str((field.json_schema_extra or {}).get("flag", name)).replace("_", "-")
+        for item in value if isinstance(value, list) else [value]:
+            words += [flag, str(item)]
+    return [*words, "--seed", str(case.seed)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from metier.data.dataset import Dataset
 from metier.evaluate.evaluation import Evaluation
-from metier.evaluate.intervals import Interval
+from metier.pages import metrics
 from metier.pages.page import render
 from metier.plan import Plan, fields
 from metier.tasks.contract import Evidence, Examples, Metric, Section, Task
@@ -18,17 +18,6 @@ from metier.tune.ladder import baseline as baseline_of
 
 # Rung held against -> what a business reader calls it.
 _BASELINES = {"generic": "the generic base", "majority": "the commonest answer"}
-# Metric -> what a business reader calls it.
-_PLAIN = {
-    "accuracy": "Right answers",
-    "macro_f1": "Right answers, every label counted alike",
-    "log_loss": "Surprise at the truth",
-    "ece": "Gap between confidence and truth",
-    "auroc": "Telling the two apart",
-    "mae": "Mean error",
-    "rmse": "Mean error, large ones weighing more",
-    "r2": "Share of the variation explained",
-}
 
 
 def compose(
@@ -74,7 +63,7 @@ def compose(
         sections.append(_learning(learning))
     sections += [view for view in views if view.template == "errors"]
     sections += [
-        _metrics(examples, evaluation, where),
+        metrics.table(examples.target, evaluation.metrics, evaluation.generic, where),
         *_problems(dataset, examples),
         _facts(plan, dataset, climb, base),
     ]
@@ -111,24 +100,14 @@ def _verdict(climb: Climb, baseline: str, metric: Metric, evaluation: Evaluation
         headline = "The expert could not be shown to be better than the untuned baseline."
     better = "higher" if metric.greater_is_better else "lower"
     sentences = [
-        f"On {where} it reaches {_figure(metric, evaluation.metrics[metric.name])} "
-        f"where {_BASELINES.get(baseline, baseline)} reaches {_figure(metric, evaluation.generic[metric.name])} "
+        f"On {where} it reaches {metrics.figure(metric, evaluation.metrics[metric.name])} "
+        f"where {_BASELINES.get(baseline, baseline)} reaches {metrics.figure(metric, evaluation.generic[metric.name])} "
         f"({metric.name}; {better} is better).",
         f"It stands on the rung “{chosen.name}”: {chosen.reason}.",
     ]
     dearer = climb.steps[climb.steps.index(chosen) + 1 :]
     sentences += [f"“{step.name}” was not taken: {step.reason}." for step in dearer]
     return Section("verdict", "Verdict", {"headline": headline, "sentences": sentences})
-
-
-def _figure(metric: Metric, interval: Interval) -> str:
-    if _is_share(metric.name):
-        return f"{100 * interval.value:.1f}% ({100 * interval.low:.1f}% to {100 * interval.high:.1f}%)"
-    return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
-
-
-def _is_share(name: str) -> bool:
-    return name not in ("log_loss", "mae", "rmse", "median_absolute_error") and ":" not in name
 
 
 def _scorecard(metric: Metric, evaluation: Evaluation, baseline: str) -> Section:
@@ -138,12 +117,12 @@ def _scorecard(metric: Metric, evaluation: Evaluation, baseline: str) -> Section
         found, base = evaluation.metrics[name], evaluation.generic[name]
         cards.append(
             {
-                "title": _PLAIN.get(name, name),
+                "title": metrics.PLAIN.get(name, name),
                 "term": name,
                 **found.as_json(),
                 "baseline": base.as_json()["value"],
                 "baseline_title": _BASELINES.get(baseline, baseline),
-                "unit": "%" if _is_share(name) else "",
+                "unit": "%" if metrics.is_share(name) else "",
             }
         )
     return Section("scorecard", "Scorecard", {"cards": cards})
@@ -172,21 +151,6 @@ def _learning(learning: Mapping[str, Any]) -> Section:
     )
     data = {"metric": learning["metric"], "points": learning["points"]}
     return Section("learning_curve", "What more labels have bought", data, lead)
-
-
-def _metrics(examples: Examples, evaluation: Evaluation, where: str) -> Section:
-    known = examples.target.metrics()
-    rows = [
-        {
-            "title": known[name].title if name in known and known[name].title else name,
-            "term": name,
-            **interval.as_json(),
-            "generic": evaluation.generic[name].as_json()["value"],
-            "unit": "%" if _is_share(name) else "",
-        }
-        for name, interval in evaluation.metrics.items()
-    ]
-    return Section("metrics", "All figures", {"rows": rows}, f"Measured on {where}, each with its interval.")
 
 
 def _problems(dataset: Dataset, examples: Examples) -> list[Section]:
