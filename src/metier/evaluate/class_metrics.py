@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from metier.evaluate.bounds import gap_bounds
 from metier.evaluate.metrics import (
     Weighing,
     by_chunks,
@@ -132,20 +133,13 @@ def _weigh_ece(truth: Array, outputs: Array) -> Weighing:
     return lambda weights: ratio(np.abs(gaps @ weights).sum(axis=0), weights.sum(axis=0))
 
 
-def _chance_ece(truth: Array, outputs: Array, level: float) -> float:
-    """The ECE that chance alone gives a calibrated model at most: each bin's gap is normal about zero.
-
-    In the manner of consistency resampling (Bröcker & Smith 2007). The observed error exceeds the true one by no more
-    than this, as |gap + noise| <= |gap| + |noise|.
-    """
-    confidence, right = confidences(outputs), _right(truth, outputs)
+def _bounds_ece(truth: Array, outputs: Array, level: float) -> tuple[float, float]:
+    confidence = confidences(outputs)
     bins = bins_of(confidence)
     rows = np.bincount(bins, minlength=ECE_BINS)
-    found = np.bincount(bins, weights=right, minlength=ECE_BINS)
-    stated = np.bincount(bins, weights=confidence * (1 - confidence), minlength=ECE_BINS)
-    variance = np.maximum(stated, found * (1 - found / np.maximum(rows, 1)))
-    noise = np.abs(np.random.default_rng(0).normal(size=(2000, ECE_BINS))) @ np.sqrt(variance) / len(truth)
-    return float(np.quantile(noise, (1 + level) / 2))
+    stated = np.bincount(bins, weights=confidence, minlength=ECE_BINS)
+    found = np.bincount(bins, weights=_right(truth, outputs), minlength=ECE_BINS)
+    return gap_bounds(rows, stated, found, level)
 
 
 def _scores(outputs: Array) -> Array:
@@ -220,6 +214,6 @@ def class_metrics(width: int, positive: int = 1) -> dict[str, Metric]:
     chosen += [
         mean_metric("log_loss", "Surprise at the truth", _log_loss, greater=False),
         mean_metric("brier", "Squared error of the probabilities", _brier, greater=False),
-        replace(metric("ece", "Gap between confidence and accuracy", _weigh_ece, greater=False), chance=_chance_ece),
+        replace(metric("ece", "Gap between confidence and accuracy", _weigh_ece, greater=False), bounds=_bounds_ece),
     ]
     return {each.name: each for each in chosen}

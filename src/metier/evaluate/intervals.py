@@ -80,9 +80,8 @@ def bootstrap(
 
     `truth` is (n,), `outputs` (n, k) or (n,). A share of rows, such as accuracy, gets Wilson's score interval (1927),
     which keeps its width where all rows are right. All others get the BCa interval (Efron 1987), corrected for bias and
-    skew. Where there is no mistake to resample, accuracy's interval stands in for metrics of decisions. The calibration
-    error, which chance can only raise, is given the benefit of that chance at its lower end. The order of the rows
-    changes nothing.
+    skew, or the metric's own `bounds`. Where there is no mistake to resample, accuracy's interval stands in for metrics
+    of decisions. The order of the rows changes nothing.
     """
     truth, outputs = np.asarray(truth), np.asarray(outputs)
     order = row_order(truth, outputs)
@@ -112,6 +111,9 @@ def _interval(
             return Interval(value, *wilson(rows.sum(), len(rows), level))
         if len(rows) >= _MANY:
             return Interval(value, *_mean_bounds(rows, level))
+    if metric.bounds is not None:
+        low, high = metric.bounds(truth, outputs, level)
+        return Interval(value, min(low, value), max(high, value))
     cells = _cells(metric, truth, outputs)
     measure = _measure(metric, truth[cells.rows], outputs[cells.rows])
     count = _replicates(replicates, len(cells.rows), metric)
@@ -119,8 +121,6 @@ def _interval(
     low, high = _corrected(found, value, lambda: _acceleration(measure, cells, rng, metric), level)
     if metric.decisions_only and outputs.ndim == 2 and bool((decisions(outputs) == truth).all()):
         low = wilson(len(truth), len(truth), level)[0]
-    if metric.chance is not None:
-        low = max(0.0, min(low, value - metric.chance(truth, outputs, level)))
     return Interval(value, min(low, value), max(high, value))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metier.evaluate.bounds import ratio_bounds
 from metier.evaluate.metrics import Weighing, mean_metric, metric, ratio
 from metier.tasks.contract import Array, Metric
 
@@ -31,6 +32,11 @@ def _weigh_r2(truth: Array, outputs: Array) -> Weighing:
         return 1 - ratio(squares @ weights, variance)
 
     return weighed
+
+
+def _bounds_r2(truth: Array, outputs: Array, level: float) -> tuple[float, float]:
+    low, high = ratio_bounds(_absolute(truth, outputs) ** 2, (truth - truth.mean()) ** 2, level)
+    return 1 - high, 1 - low
 
 
 def _weigh_spearman(truth: Array, outputs: Array) -> Weighing:
@@ -92,7 +98,7 @@ def quantity_metrics() -> dict[str, Metric]:
         mean_metric("mae", "Mean miss", _absolute, greater=False),
         metric("rmse", "Mean miss, large ones weighing more", _weigh_rmse, greater=False),
         metric("median_absolute_error", "Middle miss", _weigh_median, greater=False),
-        metric("r2", "Share of the differences explained", _weigh_r2),
+        replace(metric("r2", "Share of the differences explained", _weigh_r2), bounds=_bounds_r2),
         metric("spearman", "Right order", _weigh_spearman),
     ]
     return {each.name: each for each in chosen}

@@ -51,8 +51,8 @@ class Metric:
     title: str = ""
     weigh: Callable[[Array, Array], Callable[[Array], Array]] | None = None
     decisions_only: bool = False
-    # How far above zero chance alone may lift the figure of a model that is perfect: (truth, outputs, level) -> float.
-    chance: Callable[[Array, Array, float], float] | None = None
+    # The figure's own interval, where resampling the rows would mislead: (truth, outputs, level) -> (low, high).
+    bounds: Callable[[Array, Array, float], tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,14 @@ class Perturbation:
     `change(examples, severity 0..1, rng)` gives changed inputs, as many as there are examples, in their order. At
     severity 0 nothing is changed; with the same random numbers a stronger change touches what a milder one does. What a
     right answer is stays as it was. `means` says what severity measures, `severities` are three worth measuring: mild,
-    middle, strong.
+    middling, strong. `deliberate` changes are made by somebody who wants a wrong answer; the others happen.
     """
 
     name: str
     means: str
     change: Callable[[Examples, float, np.random.Generator], Inputs]
     severities: tuple[float, float, float] = (0.1, 0.25, 0.5)
+    deliberate: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,15 @@ class Task(Protocol):
 
     def render(self, inputs: Inputs, position: int) -> str:
         """What a person sees of one example."""
+
+    def columns(self, inputs: Inputs) -> dict[str, str]:
+        """What is read of each example by name, and what it holds: text, category, number or time."""
+
+    def values(self, inputs: Inputs, name: str) -> list[Any]:
+        """What stands in one of `columns`, one an example (n); None where nothing does."""
+
+    def with_values(self, inputs: Inputs, name: str, values: Sequence[Any]) -> Inputs:
+        """The inputs (n) with these values in one of `columns`; None is a missing value."""
 
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """The pieces an explanation may remove, as (start, end) in `render`'s text."""
