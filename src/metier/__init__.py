@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from metier.errors import MetierError
     from metier.expert import Expert, Prediction
     from metier.govern.record import verify
-    from metier.lifecycle import compare, curate, evaluate, predict, read, tune
+    from metier.lifecycle import compare, curate, evaluate, explain, predict, read, tune
     from metier.plan import Plan
 
 # Public name -> the module it lives in; opened on first use, so that `import metier` stays quick.
@@ -25,6 +25,7 @@ _HOMES = {
     "compare": "metier.lifecycle",
     "curate": "metier.lifecycle",
     "evaluate": "metier.lifecycle",
+    "explain": "metier.lifecycle",
     "inspect": "metier.lifecycle",
     "predict": "metier.lifecycle",
     "read": "metier.lifecycle",
@@ -42,6 +43,7 @@ __all__ = [
     "compare",
     "curate",
     "evaluate",
+    "explain",
     "inspect",
     "predict",
     "read",

@@ -27,7 +27,7 @@ from metier.progress import Progress, Silent
 from metier.tasks.contract import Examples, Metric, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
-from metier.tune import curve, folds, ladder
+from metier.tune import curve, folds, ladder, private
 from metier.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Prog
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
-    ladder.forced(task.rungs(examples.target), plan)
+    private.check(ladder.forced(task.rungs(examples.target), plan), examples.target, plan)
     return _Material(
         dataset=dataset,
         test=test,
@@ -133,7 +133,7 @@ def _tune(
     metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
     course = ladder.Course(
         rungs=task.rungs(examples.target),
-        folds=folds.folds_of(examples, parts.train, parts.validation, plan.seed),
+        folds=folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan)),
         plan=plan,
         trunk=trunk,
         metric=metric,

@@ -34,7 +34,7 @@ class Method:
     function: Callable[[Subject, Claims, int], Weights]
 
 
-def leave_one_out(subject: Subject, claims: Claims, seed: int) -> Weights:
+def leave_one_out(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     """What each unit takes from the claim when it alone is removed (Li, Monroe & Jurafsky 2016), asked exactly.
 
     Long examples are asked by groups of neighbouring units first, then unit by unit within those that matter most.
@@ -60,7 +60,7 @@ def leave_one_out(subject: Subject, claims: Claims, seed: int) -> Weights:
     return out
 
 
-def stepwise(subject: Subject, claims: Claims, seed: int) -> Weights:
+def stepwise(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     """Remove the unit that takes most, then from what is left the next, until half is gone (after Feng et al. 2018).
 
     Units that say the same thing hide each other from leaving out one at a time; taken away one after the other they
@@ -128,14 +128,14 @@ def surrogate(subject: Subject, claims: Claims, seed: int) -> Weights:
     return out
 
 
-def integrated_gradients(subject: Subject, claims: Claims, seed: int) -> Weights:
+def integrated_gradients(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     """Integrated gradients on token embeddings, through trunk, head and blend."""
     from metier.explain import gradients
 
     return gradients.integrated(subject, claims, _PATH)
 
 
-def gradient(subject: Subject, claims: Claims, seed: int) -> Weights:
+def gradient(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     """Gradient times input: one look, the cheapest."""
     from metier.explain import gradients
 

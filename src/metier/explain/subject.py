@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from metier.expert import Expert
+from metier.progress import Silent
 from metier.tasks.contract import Array, Inputs, Predictor, Target, Task
+from metier.trunk.features import Trunk
 
 # One example and which of its units stay, (m, units) each.
 Kept = Sequence[tuple[int, Array]]
@@ -39,7 +42,7 @@ class Subject:
             ]
         told = self.predictor.outputs(self.task.keeping(inputs, asked, self.usual))
         ends = np.cumsum([0, *(len(part) for _, part in asked)])
-        parts = [told[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        parts = [told[start:end] for start, end in pairwise(ends)]
         return [part[back.reshape(-1)] for part, (_, back) in zip(parts, masks, strict=True)]
 
     def support(self, outputs: Array, codes: Array | int) -> Array:
@@ -99,6 +102,11 @@ def untraced(predictor: Any) -> Any:
     if hasattr(predictor, "main"):
         return replace(predictor, main=untraced(predictor.main))
     trunk = getattr(predictor, "trunk", None)
-    if trunk is None or trunk.cache is None:
-        return predictor
-    return replace(predictor, trunk=trunk.with_model(trunk.model))
+    return predictor if trunk is None else replace(predictor, trunk=quiet(trunk))
+
+
+def quiet(trunk: Trunk) -> Trunk:
+    """The same trunk, telling nobody and keeping nothing."""
+    other = trunk.with_model(trunk.model)
+    other.progress = Silent()
+    return other

@@ -40,9 +40,12 @@ def keeping(inputs: pa.Table, kept: Sequence[tuple[int, Array]], instead: pa.Tab
         at += len(masks)
     whole = inputs.take(pa.array(rows))
     for number, name in enumerate(inputs.column_names):
-        column = whole.column(name)
-        other = pa.scalar(None, column.type) if instead is None else instead.column(name)[0].cast(column.type)
-        whole = whole.set_column(number, whole.schema.field(number), pc.if_else(stays[:, number], column, other))
+        column, other = whole.column(name), None
+        if instead is not None:
+            column, other = _alike(column, instead.column(name)[0])
+        other = pa.scalar(None, column.type) if other is None else other
+        field = whole.schema.field(number).with_type(column.type)
+        whole = whole.set_column(number, field, pc.if_else(stays[:, number], column, other))
     return whole
 
 
@@ -80,6 +83,14 @@ def unheard(heard: pa.Table) -> Callable[[Inputs, int], list[int]]:
         return found
 
     return missing
+
+
+def _alike(column: pa.ChunkedArray, other: pa.Scalar) -> tuple[pa.ChunkedArray, pa.Scalar]:
+    """A column and a value of one type: rows that come one by one are often typed otherwise than a file's."""
+    try:
+        return column, other.cast(column.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return column.cast(other.type), other
 
 
 def _middle(inputs: pa.Table, name: str, role: FeatureRole) -> int | None:

@@ -1,0 +1,77 @@
+"""explanation.html: how far the explanations can be believed, then each example with its words shaded by weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metier.data.dataset import Dataset
+from metier.expert import Expert
+from metier.explain.attribution import METHODS, RANDOM
+from metier.pages.page import render
+from metier.tasks.contract import Section
+
+_SHOWN = 50
+
+
+def compose(expert: Expert, no_memory: str, dataset: Dataset, figures: Mapping[str, Any], texts: Sequence[str]) -> str:
+    """The page as HTML. `texts` are what a person sees of each row, in the order of the explanations."""
+    sections = [shaded(figures["explanations"], texts, figures["method"])]
+    if figures["measured"]:
+        sections.insert(0, believed(figures["measured"]))
+    notes = [f"The rows it learnt from are not shown: {no_memory}."] if no_memory else []
+    if notes:
+        rows = [{"severity": "note", "detail": note, "rows": 0, "fix": ""} for note in notes]
+        sections.append(Section("problems", "What could not be shown", {"rows": rows}))
+    facts = [("Expert", expert.about["name"] or str(expert.folder)), ("Data", dataset.source.path)]
+    facts.append(("Rows", f"{figures['rows']:,}"))
+    return render(f"{expert.about['name']}: why it said that", sections, lead=expert.task.summary, facts=facts)
+
+
+def believed(measured: Mapping[str, Any]) -> Section:
+    """Every method's comprehensiveness beside that of random order."""
+    rows = []
+    order = sorted(measured["methods"].values(), key=lambda one: -(one["comprehensiveness"]["value"] or 0.0))
+    for one in order:
+        name, gain = one["method"], one["over_random"]
+        what = "any order" if name == RANDOM else METHODS[name].summary
+        if name == measured["best"]:
+            what += "; taken unless another is asked for"
+        elif gain is not None and one["refused"]:
+            what += "; refused: no better than random order"
+        rows.append({"name": name, **one["comprehensiveness"], "note": what})
+    lead = (
+        f"On {measured['rows']} rows “{measured['best']}” names best what the expert goes by."
+        if measured["best"]
+        else f"On {measured['rows']} rows no method names what the expert goes by better than random order does."
+    )
+    caption = (
+        "How much of the support for its own answer the expert loses when what the method names first is taken away "
+        "(normalised comprehensiveness, the mean over 1, 5, 10, 20 and 50% of the parts)."
+    )
+    data = {"rows": rows, "axis": "Support lost", "unit": "%", "signed": False, "caption": caption, "notes": []}
+    return Section("ranges", "Can the explanations be believed?", data, lead)
+
+
+def shaded(items: Sequence[Mapping[str, Any]], texts: Sequence[str], method: str | None) -> Section:
+    """Each example with its words shaded by weight; `texts` are what the spans point into."""
+    told = [
+        {**item, "pieces": pieces(text, item["attribution"])} for item, text in zip(items[:_SHOWN], texts, strict=False)
+    ]
+    lead = "Blue parts spoke for the answer, underlined orange ones against it; the darker, the more."
+    return Section(
+        "explained", "Why each answer was given", {"items": told, "total": len(items)}, lead if method else ""
+    )
+
+
+def pieces(text: str, attribution: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The text cut into units and what stands between them; `share` is a unit's weight over the greatest, -1..1."""
+    most = max((abs(part["weight"]) for part in attribution), default=0.0) or 1.0
+    found, at = [], 0
+    for part in attribution:
+        if part["start"] > at:
+            found.append({"text": text[at : part["start"]], "share": 0.0, "weight": None})
+        piece = text[part["start"] : part["end"]]
+        found.append({"text": piece, "share": round(part["weight"] / most, 3), "weight": part["weight"]})
+        at = part["end"]
+    return [*found, {"text": text[at:], "share": 0.0, "weight": None}] if at < len(text) else found

@@ -1,0 +1,300 @@
+"""`metier explain`: open an expert, then say of each example what decided and what would have turned it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metier import __version__, files
+from metier.data import read as reading
+from metier.data.dataset import Dataset
+from metier.data.sources import is_address, name_of
+from metier.errors import DataError, UsageError
+from metier.expert import Expert
+from metier.explain import choice, counterfactual, influence, neighbours, page, sentence, subject
+from metier.explain.attribution import METHODS
+from metier.govern import environment, origin, record
+from metier.plan import Plan
+from metier.progress import Progress, Silent
+from metier.tasks.contract import Array, Examples, Inputs
+from metier.workspace import Run, Workspace
+
+_AT_ONCE = 32
+_LONGEST = 400  # characters of a training row that are quoted
+_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".gz", ".zip")
+_NOTHING_READ = "There is nothing to read in this row."
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was explained, in the shape of `explain --json`; of a file also the run's folder and its page."""
+
+    figures: Mapping[str, Any]
+    run: Path | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """An expert opened for explaining: load it once, ask it often.
+
+    `memory` is None where the rows it learnt from were not found; `no_memory` then says why.
+    """
+
+    expert: Expert
+    subject: subject.Subject
+    memory: neighbours.Memory | None
+    no_memory: str
+    chosen: choice.Choice
+    plan: Plan
+
+    def explain(self, inputs: Inputs) -> list[dict[str, Any]]:
+        """Inputs (n) -> n explanations in the shape of `explain --json`."""
+        found: list[dict[str, Any]] = []
+        for at in range(0, len(inputs), _AT_ONCE):
+            found += _explained(self, inputs.slice(at, _AT_ONCE))
+        return found
+
+
+def explain(
+    folder: str | Path,
+    data: str | Path,
+    *,
+    workspace: str | Path | None = None,
+    progress: Progress | None = None,
+    plan: Plan | None = None,
+    **choices: Any,
+) -> Explained:
+    """Why an expert answers as it does: `explain("expert", "I lost my card")`, or of every row of a file.
+
+    `data` is a text (of a table's row: a JSON object) or a file. Of a file a run is left in the workspace, with
+    `explanations.jsonl` and the page `explanation.html`. Raises MetierError.
+    """
+    progress, place = progress or Silent(), Workspace.find(workspace)
+    place.prepare()
+    expert = Expert.load(folder, cache=place.cache, progress=progress)
+    plan = plan or Plan.of(**{"kind": expert.about["task"], **choices})
+    if not _is_file(data):
+        dataset = expert.dataset([_row(expert, str(data))])
+        examples = _examples(expert, dataset)
+        if not len(examples):
+            raise DataError("nothing-left", "There must be something to explain.", found=f"{str(data)!r}")
+        explainer = load(expert, place, plan, progress)
+        return Explained(explainer.explain(examples.inputs)[0])
+    dataset = expert.dataset(reading.read(data, plan.data, place.cache / "tables"))
+    examples = _examples(expert, dataset)
+    key = {"explain": plan.explain.model_dump(mode="json"), "seed": plan.seed, "data": dataset.source.sha256}
+    key |= {"expert": neighbours.root_of(expert), "version": __version__}
+    with place.open_run(files.digest(key), f"explain-{plan.name or name_of(data)}") as run:
+        explainer = load(expert, place, plan, progress, rows=examples)
+        figures = _all(explainer, examples, len(dataset), progress)
+        report = run.folder / "explanation.html"
+        told = {**figures, "run": str(run.folder), "report": str(report), "seconds": round(run.seconds(), 2)}
+        texts = [""] * len(dataset)
+        for at, row in enumerate(examples.rows):
+            texts[row] = expert.task.render(examples.inputs, at)
+        _write(run, explainer, dataset, told, texts)
+        return Explained(told, run.folder, report)
+
+
+def load(expert: Expert, place: Workspace, plan: Plan, progress: Progress, rows: Examples | None = None) -> Explainer:
+    """Open an expert for explaining. The first time this measures how faithful each method is.
+
+    On the held-out rows of its own training data or, where that is not found, on `rows`. Raises UsageError for a
+    method that is refused.
+    """
+    found, why = origin.find(expert, place, plan.evaluate.training_data)
+    memory = None
+    if found is None:
+        progress.say(f"rows it learnt from cannot be shown: {why}")
+    else:
+        memory = neighbours.remember(expert, found, place.cache, progress)
+    known = found.examples if found is not None else rows
+    usual = None if known is None else expert.task.usual(known.inputs)
+    asked = subject.of(expert, usual)
+    if found is not None:
+        rows = found.examples.take(np.flatnonzero(found.held_out))
+    taken = choice.chosen(
+        expert, asked, rows, place.cache, asked=plan.explain.method, seed=plan.seed, progress=progress
+    )
+    return Explainer(expert, asked, memory, why, taken, plan)
+
+
+# -------------------------------------------------------------------------------------------------------- one batch
+
+
+def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
+    expert, asked, memory, plan = explainer.expert, explainer.subject, explainer.memory, explainer.plan
+    claims = asked.claims(inputs)
+    method = explainer.chosen.method
+    weights = [np.zeros(count) for count in claims.units]
+    if method is not None:
+        weights = METHODS[method].function(asked, claims, plan.seed)
+    similarity, pulls = None, None
+    if memory is not None:
+        vectors = neighbours.seen(expert, inputs, memory.examples.inputs)
+        similarity = memory.similarity(vectors)
+        if memory.parts and plan.explain.examples:
+            own = influence.parts(expert.predictor, inputs, vectors)
+            pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes)
+    turns: list[counterfactual.Counterfactual | None] = [None] * len(claims)
+    if plan.explain.counterfactual:
+        turns = counterfactual.search(asked, claims, weights, memory, similarity)
+    answers = expert.target.decode(claims.outputs, expert.about["calibration"], expert.about["threshold"])
+    found = []
+    for at in range(len(claims)):
+        text, spans = asked.task.render(inputs, at), asked.task.units(inputs, at)
+        tokens = [
+            {"token": text[start:end], "start": start, "end": end, "weight": round(float(weight), 6)}
+            for (start, end), weight in zip(spans, weights[at], strict=True)
+        ]
+        near = None if similarity is None else similarity[at]
+        because = _because(memory, near if pulls is None else pulls[at], plan.explain.examples)
+        doubts = sentence.Doubts(
+            bool(answers.abstain[at]),
+            float(answers.confidence[at]),
+            memory is not None and near is not None and bool(near.max() < memory.near),
+            [text[slice(*spans[unit])] for unit in memory.unheard(inputs, at)] if memory is not None else [],
+        )
+        found.append(_told(explainer, answers.values[at], tokens, because, turns[at], doubts))
+    return found
+
+
+def _told(
+    explainer: Explainer,
+    answer: Any,
+    tokens: Sequence[Mapping[str, Any]],
+    because: Sequence[Mapping[str, Any]],
+    turn: counterfactual.Counterfactual | None,
+    doubts: sentence.Doubts,
+) -> dict[str, Any]:
+    other = change = None
+    if turn is not None:
+        about = explainer.expert.about["calibration"]
+        said = explainer.expert.target.decode(turn.outputs, about, None).values[0]
+        other = {"text": turn.text, "prediction": said}
+        change = ([tokens[unit]["token"] for unit in turn.units], turn.instead, said)
+    attribution = tokens if explainer.chosen.method else []
+    return {
+        "prediction": answer,
+        "confidence": round(doubts.confidence, 6),
+        "method": explainer.chosen.method,
+        "attribution": list(attribution),
+        "because": list(because),
+        "counterfactual": other,
+        "sentence": sentence.compose(answer, doubts.confidence, attribution, because, change, doubts),
+        "faithfulness": explainer.chosen.figures,
+    }
+
+
+def _because(memory: neighbours.Memory | None, pull: Array | None, most: int) -> list[dict[str, Any]]:
+    """The rows that pulled most towards the answer; a weight is a row's share of all the pulling, either way."""
+    if memory is None or pull is None:
+        return []
+    whole = max(float(np.abs(pull).sum()), 1e-12)
+    found = []
+    for at in np.argsort(-pull, kind="stable")[:most]:
+        text = memory.expert.task.render(memory.examples.inputs, int(at))
+        found.append(
+            {
+                "row": int(memory.examples.rows[at]),
+                "text": text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…",
+                "label": memory.expert.target.values(memory.examples.targets[at : at + 1])[0],
+                "weight": round(float(pull[at]) / whole, 6),
+            }
+        )
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------ a whole file
+
+
+def _all(explainer: Explainer, examples: Examples, rows: int, progress: Progress) -> dict[str, Any]:
+    items: list[dict[str, Any]] = [{"row": row, **_unread(explainer)} for row in range(rows)]
+    with progress.stage("explaining", len(examples), "rows") as stage:
+        for at in range(0, len(examples), _AT_ONCE):
+            part = explainer.explain(examples.inputs.slice(at, _AT_ONCE))
+            for row, told in zip(examples.rows[at : at + _AT_ONCE], part, strict=True):
+                items[row] = {"row": int(row), **told}
+            stage.advance(len(part))
+    return {
+        "rows": rows,
+        "method": explainer.chosen.method,
+        "faithfulness": explainer.chosen.figures,
+        "measured": dict(explainer.chosen.measured) or None,
+        "explanations": items,
+    }
+
+
+def _unread(explainer: Explainer) -> dict[str, Any]:
+    return {
+        "prediction": None,
+        "confidence": 0.0,
+        "method": explainer.chosen.method,
+        "attribution": [],
+        "because": [],
+        "counterfactual": None,
+        "sentence": _NOTHING_READ,
+        "faithfulness": explainer.chosen.figures,
+    }
+
+
+def _write(run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[str, Any], texts: Sequence[str]) -> None:
+    items = [json.loads(files.pretty(item)) for item in figures["explanations"]]
+    lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
+    files.write_text(run.folder / "explanations.jsonl", lines)
+    files.write_json(run.folder / "explanation.json", {k: v for k, v in figures.items() if k != "explanations"})
+    files.write_json(run.folder / "plan.json", explainer.plan.model_dump(mode="json"))
+    files.write_json(run.folder / "data.json", {"train": None, "test": dataset.record()})
+    files.write_json(run.folder / "environment.json", environment.describe())
+    html = page.compose(explainer.expert, explainer.no_memory, dataset, figures, texts)
+    files.write_text(run.folder / "explanation.html", html)
+    record.seal(run.folder)
+
+
+# --------------------------------------------------------------------------------------------------------- what is asked
+
+
+def _is_file(data: str | Path) -> bool:
+    """Whether a file is meant: one that is there, an address, or a name that ends like one."""
+    if isinstance(data, Path) or is_address(data):
+        return True
+    words = data.strip()
+    if "\n" in words or len(words) > 1000 or words.startswith("{"):
+        return False
+    return Path(words).expanduser().exists() or (words.lower().endswith(_ENDINGS) and " " not in words)
+
+
+def _row(expert: Expert, text: str) -> Any:
+    """The text, or the row that a JSON object spells."""
+    if text.lstrip().startswith("{"):
+        try:
+            row = json.loads(text)
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            return {**dict.fromkeys(expert.about["reads"]), **row}
+    if len(expert.about["reads"]) > 1:
+        raise UsageError(
+            "no-row",
+            f"This expert reads the columns {', '.join(expert.about['reads'])}.",
+            found=f"the text {text[:60]!r}",
+            fix="Give a row as a JSON object, '{\"" + expert.about["reads"][0] + "\": ...}', or a file.",
+        )
+    return text
+
+
+def _examples(expert: Expert, dataset: Dataset) -> Examples:
+    """The rows that can be read, whatever stands in a column of labels."""
+    unlabelled = replace(dataset, schema=replace(dataset.schema, target=None))
+    try:
+        return expert.task.prepare(unlabelled, Plan.of(kind=expert.about["task"]), expert.target)
+    except DataError as error:
+        if error.code != "nothing-left":
+            raise
+        raise DataError("nothing-left", "There must be something to explain.", found=error.found) from error
