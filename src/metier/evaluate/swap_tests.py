@@ -41,6 +41,12 @@ class Answers:
             return np.asarray(self.codes[first] != self.codes[second])
         return np.asarray(np.abs(self.scores[first, 0] - self.scores[second, 0]) > self.tolerance)
 
+    def turned(self, other: Answers) -> Array:
+        """Whether the answers to the same rows (v,) differ from the other's."""
+        if self.codes is not None and other.codes is not None:
+            return np.asarray(self.codes != other.codes)
+        return np.asarray(np.abs(self.scores[:, 0] - other.scores[:, 0]) > self.tolerance)
+
     @property
     def leaning(self) -> Array:
         """What effects are measured on, (v, d): log-odds where there are two labels."""

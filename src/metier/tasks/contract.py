@@ -264,6 +264,9 @@ class Task(Protocol):
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """The pieces an explanation may remove, as (start, end) in `render`'s text."""
 
+    def names(self, inputs: Inputs, position: int) -> list[str]:
+        """What each unit is counted under where many examples are added up: the word, the column."""
+
     def usual(self, inputs: Inputs) -> Inputs | None:
         """One example of what usually stands in place of a unit that is removed; None where it is simply cut out."""
 

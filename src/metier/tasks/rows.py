@@ -14,7 +14,7 @@ from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import rows_units, targets
 from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
-from metier.tasks.rows_encoding import FEATURE_ROLES, fit_encoding
+from metier.tasks.rows_encoding import FEATURE_ROLES, fit_encoding, roles
 from metier.trunk.features import Trunk
 
 _LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
@@ -102,6 +102,20 @@ class Rows:
         """`column: value · column: value`, columns without a value left out."""
         return _BETWEEN.join(_pieces(inputs, position))
 
+    def columns(self, inputs: Inputs) -> dict[str, str]:
+        """The feature columns with their roles."""
+        return {name: str(role) for name, role in roles(inputs).items()}
+
+    def values(self, inputs: Inputs, name: str) -> list[Any]:
+        """The cells of a column, as they stood in the file."""
+        return list(inputs.column(name).to_pylist())
+
+    def with_values(self, inputs: Inputs, name: str, values: Sequence[Any]) -> Inputs:
+        """The table with another column of that name, of the same type and role."""
+        at = inputs.column_names.index(name)
+        field = inputs.schema.field(at)
+        return inputs.set_column(at, field, pa.chunked_array([pa.array(values, field.type)]))
+
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """One (start, end) a column shown, in the text `render` gives."""
         spans, start = [], 0
@@ -109,6 +123,10 @@ class Rows:
             spans.append((start, start + len(piece)))
             start += len(piece) + len(_BETWEEN)
         return spans
+
+    def names(self, inputs: Inputs, position: int) -> list[str]:
+        """The columns."""
+        return [inputs.column_names[number] for number in rows_units.shown(inputs, position)]
 
     def usual(self, inputs: Inputs) -> Inputs | None:
         """One row: the median of numbers and moments, the commonest category; texts are left empty."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -112,9 +112,28 @@ class Text:
         """The text itself."""
         return str(inputs[position].as_py())
 
+    def columns(self, inputs: Inputs) -> dict[str, str]:
+        """One: the text."""
+        return {"text": "text"}
+
+    def values(self, inputs: Inputs, name: str) -> list[Any]:
+        """The texts."""
+        return list(inputs.to_pylist())
+
+    def with_values(self, inputs: Inputs, name: str, values: Sequence[Any]) -> Inputs:
+        """These texts instead."""
+        return pa.chunked_array(
+            [pa.array(["" if value is None else str(value) for value in values], pa.large_string())]
+        )
+
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """Words, as (start, end) in the text."""
         return text_units.units(self.render(inputs, position))
+
+    def names(self, inputs: Inputs, position: int) -> list[str]:
+        """The words in lower case."""
+        text = self.render(inputs, position)
+        return [text[start:end].lower() for start, end in text_units.units(text)]
 
     def usual(self, inputs: Inputs) -> Inputs | None:
         """None: words are cut out."""
