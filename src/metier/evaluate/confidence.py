@@ -288,7 +288,7 @@ def _selective_section(points: Sequence[Mapping[str, Any]]) -> Section:
     return Section("ranges", "How much it can answer for a wished share of right answers", data, lead)
 
 
-def _costs(case: Case, path: str) -> dict[str, Any]:
+    """Cost a row of three ways to decide: the likeliest answer, the cheapest, and the generic base's cheapest."""
     """Cost a row of three ways to decide: the likeliest answer, the cheapest answer, and the generic base's cheapest."""
     costs = mistake_costs.read(path, case.expert.target)
     truth = case.evaluation.truth
