@@ -76,17 +76,28 @@ def shares(data: Data) -> str:
 
 
 def ranges(data: Data) -> str:
-    """Figures with their ranges, one row each; with `signed`, gains about zero: blue above, orange below, else grey."""
+    """Figures with their ranges, one row each; with `signed`, gains about zero: blue above, orange below, else grey.
+
+    A row's `generic` is a hollow point beside it, a row that is `worse` is orange; `whole` is a line through all rows.
+    """
     rows = [row for row in data["rows"] if finite(row["value"]) is not None][:ROWS_SHOWN]
     if not rows:
         return ""
     unit, signed = str(data.get("unit") or ""), bool(data.get("signed"))
-    reached = [end for row in rows for end in (row["value"], *ends(row)) if end is not None] + [0.0]
-    marks = steps(min(reached), max(reached)) if signed else share_steps(min(reached), max(reached))
+    generic, whole = {at: finite(row.get("generic")) for at, row in enumerate(rows)}, finite(data.get("whole"))
+    beside = [value for value in (*generic.values(), whole) if value is not None]
+    reached = [end for row in rows for end in (row["value"], *ends(row)) if end is not None] + [0.0, *beside]
+    within = not signed and (unit == "%" or max(reached) <= 1)
+    marks = share_steps(min(reached), max(reached)) if within else steps(min(reached), max(reached))
     frame = _frame((marks[0], marks[-1]), len(rows), top=14, right=128)
     layers = canvas.x_axis(frame, labelled(marks, unit), str(data.get("axis") or ""), grid=True)
     if signed:
         layers.append(canvas.rules(frame, [{"x": 0, "y": 0, "x2": 0, "y2": len(rows)}], MUTED, 1.5))
+    if whole is not None:
+        layers.append(canvas.rules(frame, [{"x": whole, "y": 0, "x2": whole, "y2": len(rows)}], MUTED, 1.5))
+    hollow = [{"x": value, "y": at + 0.5} for at, value in generic.items() if value is not None]
+    if hollow:
+        layers.append(canvas.dots(frame, hollow, PAPER, 48, stroke=MUTED, strokeWidth=1.5))
     for color in (MUTED, ACCENT, TROUBLE):
         layers += _dots_with_ranges(
             frame, [(at, row) for at, row in enumerate(rows) if _color(row, signed) == color], color
@@ -96,7 +107,11 @@ def ranges(data: Data) -> str:
         for at, row in enumerate(rows)
     ]
     layers += [*_names(frame, [row["name"] for row in rows]), canvas.texts(frame, told, align="left", dx=14)]
-    said = "; ".join(f"{row['name']} {figure(row['value'], *ends(row), unit)}" for row in rows)
+    said = "; ".join(
+        f"{row['name']} {figure(row['value'], *ends(row), unit)}"
+        + ("" if generic[at] is None else f", generic model {number(generic[at], unit)}")
+        for at, row in enumerate(rows)
+    )
     return draw(frame, layers, f"{data.get('axis') or 'Figures with their likely range'}. {said}.")
 
 
@@ -159,7 +174,7 @@ def _legend(frame: Frame, parts: Sequence[tuple[str, str, float]]) -> list[Layer
 def _color(row: Data, signed: bool) -> str:
     low, high = ends(row)
     if not signed:
-        return ACCENT
+        return TROUBLE if row.get("worse") else ACCENT
     if low is not None and low > 0:
         return ACCENT
     return TROUBLE if high is not None and high < 0 else MUTED
