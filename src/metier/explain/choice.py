@@ -14,7 +14,7 @@ from metier import __version__, files
 from metier.errors import ResourceError, UsageError
 from metier.expert import Expert
 from metier.explain import faithfulness
-from metier.explain.attribution import METHODS, RANDOM
+from metier.explain.attribution import METHODS, PLAIN, RANDOM
 from metier.explain.neighbours import root_of
 from metier.explain.subject import Subject
 from metier.progress import Progress
@@ -68,7 +68,7 @@ def chosen(
         )
         measured = store(expert, cache, found.as_json())
     if measured is None:
-        return Choice(asked or next(iter(METHODS)))
+        return Choice(asked or PLAIN)
     if asked is not None and measured["methods"][asked]["refused"]:
         raise _refused(asked, measured)
     return Choice(asked or measured["best"], measured)

@@ -15,12 +15,13 @@ import numpy as np
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.explain import attribution
 from metier.explain.attribution import METHODS, RANDOM
-from metier.explain.subject import Claims, Subject
+from metier.explain.subject import Claims, Remembering, Subject
 from metier.progress import Progress, Silent
 from metier.tasks.contract import Array, Metric
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)
 CURVE = (0.0, 0.1, 0.2, 0.5, 1.0)
+_CLOSE = 0.05  # behind the best in normalised comprehensiveness, a cheaper method may be taken
 _LEAST = 0.01  # mean support that there must be to lose, or there is nothing to share out
 
 
@@ -82,9 +83,10 @@ class Measured:
 def measure(subject: Subject, claims: Claims, *, level: float, seed: int, progress: Progress | None = None) -> Measured:
     """Every method that applies to the subject, on these examples; the cheapest of the best becomes the default.
 
-    The best is the method of the greatest normalised comprehensiveness; a cheaper one that is not worse beyond chance
-    takes its place. METHODS stand in the order of their cost.
+    The best is the method of the greatest normalised comprehensiveness; a cheaper one takes its place that is hardly
+    worse, and not beyond chance. METHODS stand in the order of their cost.
     """
+    subject = Remembering.of(subject)
     names = [name for name, method in METHODS.items() if method.applies(subject)]
     weights: dict[str, attribution.Weights] = {}
     rows: dict[str, Rows] = {}
@@ -164,6 +166,7 @@ def _best(found: Mapping[str, Faithful], rows: Mapping[str, Rows], whole: Array,
         return None
     best = max(proven, key=lambda name: found[name].comprehensiveness.value)
     for name in proven:
-        if name == best or over(rows[name], rows[best], whole, level=level, seed=seed).low <= 0:
+        behind = over(rows[name], rows[best], whole, level=level, seed=seed)
+        if name == best or (behind.low <= 0 and behind.points < _CLOSE):
             return name
     return best

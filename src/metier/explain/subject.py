@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -36,14 +36,16 @@ class Subject:
         masks = [np.unique(part, axis=0, return_inverse=True) for _, part in kept]
         asked = [(position, distinct) for (position, _), (distinct, _) in zip(kept, masks, strict=True)]
         if not any(len(part) for _, part in asked):
-            return [
-                np.zeros((0, self.target.width))[:, 0] if self.target.width == 1 else np.zeros((0, self.target.width))
-                for _ in kept
-            ]
-        told = self.predictor.outputs(self.task.keeping(inputs, asked, self.usual))
+            nothing = np.zeros((0, self.target.width))
+            return [nothing[:, 0] if self.target.width == 1 else nothing for _ in kept]
+        told = self.asked(inputs, asked)
         ends = np.cumsum([0, *(len(part) for _, part in asked)])
         parts = [told[start:end] for start, end in pairwise(ends)]
         return [part[back.reshape(-1)] for part, (_, back) in zip(parts, masks, strict=True)]
+
+    def asked(self, inputs: Inputs, kept: Kept) -> Array:
+        """The raw outputs of all these copies, one after the other."""
+        return self.predictor.outputs(self.task.keeping(inputs, kept, self.usual))
 
     def support(self, outputs: Array, codes: Array | int) -> Array:
         """How strongly raw outputs speak for claims (n,): the class's honest probability, or the value by its sign."""
@@ -65,6 +67,30 @@ class Subject:
             # A guess among k labels is all that is left of a claim nothing speaks for, whatever an empty text gets.
             least = np.minimum(least, 1 / outputs.shape[1])
         return Claims(inputs, units, outputs, codes, full, least)
+
+
+@dataclass(frozen=True)
+class Remembering(Subject):
+    """A subject that is asked about one set of inputs again and again, by many methods: it answers each copy once."""
+
+    known: dict[tuple[int, bytes], Array] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, plain: Subject) -> Remembering:
+        """With nothing remembered yet."""
+        return cls(plain.task, plain.target, plain.predictor, plain.calibration, plain.usual)
+
+    def asked(self, inputs: Inputs, kept: Kept) -> Array:
+        """As a plain subject answers; the inputs must always be the same."""
+        keys = [[(position, mask.tobytes()) for mask in masks] for position, masks in kept]
+        new = [
+            (position, masks[[key not in self.known for key in own]])
+            for (position, masks), own in zip(kept, keys, strict=True)
+        ]
+        if any(len(masks) for _, masks in new):
+            told = iter(super().asked(inputs, new))
+            self.known.update({(position, mask.tobytes()): next(told) for position, masks in new for mask in masks})
+        return np.stack([self.known[key] for own in keys for key in own])
 
 
 @dataclass(frozen=True)
