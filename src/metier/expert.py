@@ -250,7 +250,7 @@ def write(
                 "target": target.record(),
                 "reads": list(reads),
                 # In the order they are read: texts are joined in it.
-                "columns": [asdict(schema.column(name)) for name in (*reads, schema.target) if name is not None],
+                "columns": [_column(schema, name, plan) for name in (*reads, schema.target) if name is not None],
                 "base": base.record(),
                 "base_is": base_is,
                 "calibration": dict(calibration),
@@ -260,6 +260,12 @@ def write(
             },
         )
         record.seal_expert(building)
+
+
+def _column(schema: Schema, name: str, plan: Plan) -> dict[str, Any]:
+    """What an expert keeps of a column; of a private one's no cell."""
+    about = asdict(schema.column(name))
+    return {**about, "examples": ()} if plan.training.epsilon is not None else about
 
 
 def _about(folder: Path) -> dict[str, Any]:

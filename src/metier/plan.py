@@ -103,6 +103,12 @@ class TrainingPlan(_Section):
     class_weights: Literal["auto", "none", "balanced"] = Field(
         "auto", description="Weigh rare labels up: auto does where labels are skewed and the metric asks for it."
     )
+    epsilon: float | None = Field(
+        None, gt=0, description="Train with differential privacy and spend this much of it (DP-SGD, an extra: dp)."
+    )
+    delta: float | None = Field(
+        None, gt=0, lt=1, description="The chance that epsilon does not hold; a tenth of one row's share if left out."
+    )
 
 
 class AdapterPlan(_Section):
@@ -324,7 +330,7 @@ class Plan(_Section):
     def _checked(cls, nested: dict[str, Any], problems: list[str]) -> Plan:
         plan = None
         try:
-            plan = cls.model_validate(nested)
+            plan = cls.model_validate(_private(nested))
         except ValidationError as error:
             for item in error.errors():
                 where = str(item["loc"][-1]) if item["loc"] else "plan"
@@ -337,6 +343,15 @@ class Plan(_Section):
                 fix="metier tune --help lists every choice with its range.",
             )
         return plan
+
+
+def _private(nested: dict[str, Any]) -> dict[str, Any]:
+    """With `epsilon`, what is left out is chosen for it: an adapter, trained once, in batches that drown the noise."""
+    training = nested.get("training")
+    if not isinstance(training, dict) or training.get("epsilon") is None:
+        return nested
+    ladder = {"rung": "adapter", "refit": False, **nested.get("ladder", {})}
+    return {**nested, "ladder": ladder, "training": {"batch_size": 256, **training}}
 
 
 def fields() -> list[tuple[str | None, str, Any]]:

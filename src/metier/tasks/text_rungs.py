@@ -138,7 +138,7 @@ class FrozenRung:
         few = work.settings["few"] if work.settings else few_labels(examples)
         prior = None
         if few:
-            prior = _name_prior(work.trunk, examples.target)
+            prior = name_prior(work.trunk, examples.target)
 
         def fit_one(l2: float, start: heads.Head | None) -> heads.Head:
             return heads.fit(
@@ -310,7 +310,7 @@ def label_words(target: Target) -> list[str]:
     return [label.replace("_", " ").replace("-", " ").strip() for label in labels]
 
 
-def _name_prior(trunk: Trunk, target: Target) -> Any | None:
+def name_prior(trunk: Trunk, target: Target) -> Any | None:
     """Where a head of few labels starts and stays near: the labels' own names; None where names are no words."""
     import torch
 

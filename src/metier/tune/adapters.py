@@ -25,16 +25,17 @@ from metier.trunk.batches import Tokens, by_length, by_token_budget
 from metier.trunk.encoder import Encoder, States, blocks
 from metier.tune import checkpoint
 from metier.tune.heads import Head
+from metier.tune.private import poisson
 
 ADAPTER = "adapter_model.safetensors"
 FULL = "model.safetensors"
 _TOKENS_PER_PIECE = 1024
 
 
-def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: int) -> Any:
+def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: int, fused: bool = True) -> Any:
     """Put PEFT's LoRA on every linear layer of the blocks from `first` on; returns the PeftModel.
 
-    The seed is set before the adapter is made, or two runs of one seed would start apart.
+    Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the adapter is made, or two runs of one seed would start apart.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -60,7 +61,8 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
         # PEFT asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         opened = get_peft_model(model, config)
-    fuse(opened)
+    if fused:
+        fuse(opened)
     return opened
 
 
@@ -115,6 +117,7 @@ class TextPupil:
     head_rate: float
     judge: Callable[[np.ndarray], float] | None = None
     held_out: HeldOut | None = None
+    private: bool = False
 
     def groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """The encoder at the peak rate, the head at its own."""
@@ -123,7 +126,9 @@ class TextPupil:
         return [{"params": rest, "lr": learning_rate}, {"params": head, "lr": self.head_rate}]
 
     def batches(self, rng: np.random.Generator) -> Sequence[np.ndarray]:
-        """Positions, each batch of texts of similar length."""
+        """Positions, each batch of texts of similar length; where training is private each row by chance."""
+        if self.private:
+            return poisson(len(self.tokens), self.batch_size, rng)
         return by_length(self.tokens.lengths, self.batch_size, rng)
 
     def pieces(self, batch: np.ndarray) -> Sequence[tuple[np.ndarray, float]]:

@@ -15,9 +15,14 @@ _FOLDS = 5
 _FEWEST_HELD_OUT = 150
 
 
-def folds_of(examples: Examples, train: Array, validation: Array, seed: int) -> tuple[tuple[Examples, Examples], ...]:
-    """(training, held-out) examples: the split's own; with few rows five folds, in which every row is held out once."""
-    if len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
+def folds_of(
+    examples: Examples, train: Array, validation: Array, seed: int, *, once: bool = False
+) -> tuple[tuple[Examples, Examples], ...]:
+    """(training, held-out) examples: the split's own; with few rows five folds, in which every row is held out once.
+
+    `once` keeps to the split: a private training may see a row in one fit only.
+    """
+    if once or len(validation) >= _FEWEST_HELD_OUT or examples.assigned is not None:
         return ((examples.take(train), examples.take(validation)),)
     every = np.sort(np.concatenate([train, validation]))
     parts = _stratified_folds(examples.take(every), seed)

@@ -84,7 +84,24 @@ class Standing:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, title: str = "training") -> Standing:
+class Step(Protocol):
+    """One optimiser step on one batch; `private.PrivateStep` is another than the loop's own."""
+
+    def __call__(
+        self, pupil: Pupil, batch: Any, accelerator: Any, optimizer: Any, clip: float, trained: dict[str, Tensor]
+    ) -> float:
+        """Change the trained parameters; returns the batch's mean loss."""
+
+
+def train(
+    pupil: Pupil,
+    course: Course,
+    *,
+    folder: Path,
+    progress: Progress,
+    title: str = "training",
+    step: Step | None = None,
+) -> Standing:
     """Train `pupil.module` in place and leave its best weights in it.
 
     Writes `checkpoint.safetensors` into `folder` now and then, and continues from it when it is there; the caller
@@ -113,7 +130,7 @@ def train(pupil: Pupil, course: Course, *, folder: Path, progress: Progress, tit
             batches = _epoch(pupil, course, epoch, accelerator)
             for batch in batches[at:]:
                 _set_rates(optimizer, peaks, _shape(standing.step, total, course.warmup))
-                loss = _step(pupil, batch, accelerator, optimizer, course.clip, trained)
+                loss = (step or _step)(pupil, batch, accelerator, optimizer, course.clip, trained)
                 standing.step += 1
                 _follow(average, trained, course.average, standing.step)
                 standing.examples += len(batch) * accelerator.num_processes

@@ -16,6 +16,7 @@ from metier.errors import UsageError
 from metier.tasks import blend
 from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
 from metier.tasks.text_rungs import (
+    FrozenPredictor,
     FrozenRung,
     blended,
     class_weights,
@@ -23,9 +24,11 @@ from metier.tasks.text_rungs import (
     few_labels,
     judge_of,
     label_words,
+    name_prior,
     shaped,
 )
 from metier.trunk.features import Trunk
+from metier.tune import private
 
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
 _RATES = {"adapter": 1e-3, "full": 1e-4}
@@ -74,6 +77,9 @@ class TunedRung:
             files.write_json(weights / _SETTINGS, settings)
             (work.folder / _DECIDED).unlink(missing_ok=True)
         settings = files.read_json(weights / _SETTINGS)
+        if private.asked(work.plan):
+            # The words' own model is fitted without noise: it has no share in a private expert.
+            return self._open(weights, work.trunk), {**settings, "blend": {}}
         predictor, settings["blend"] = blended(self._open(weights, work.trunk), work)
         return predictor, settings
 
@@ -104,6 +110,8 @@ class TunedRung:
         That is the frozen rung. In the last fit on all rows, where a new training would take too long, it is this very
         rung as the climb left it: the rows that were held out are then learnt in one more pass at a lower rate.
         """
+        if private.asked(work.plan):
+            return _start_without_data(work), self._settings(work)
         if work.settings is None:
             frozen = work.earlier.get("frozen")
             head: dict[str, Any] = {}
@@ -182,7 +190,12 @@ class TunedRung:
         model = copy.deepcopy(work.trunk.model)
         if self.name == "adapter":
             opened = adapters.open_adapter(
-                model, first, rank=settings["rank"], alpha=settings["alpha"], seed=work.plan.seed
+                model,
+                first,
+                rank=settings["rank"],
+                alpha=settings["alpha"],
+                seed=work.plan.seed,
+                fused=not private.asked(work.plan),
             )
         else:
             opened = adapters.open_blocks(model, first)
@@ -195,6 +208,8 @@ class TunedRung:
         before = adapters.snapshot(learner)
         if settings["contrastive"] and begun is None:
             adapters.set_head(learner, self._by_pairs(work, learner.encoder, settings))
+        spend = private.budget(work.plan, len(work.train), settings["epochs"]) if private.asked(work.plan) else None
+        step = private.PrivateStep(learner, spend, len(work.train)) if spend else None
         course = loop.Course(
             epochs=settings["epochs"],
             learning_rate=settings["learning_rate"],
@@ -204,10 +219,12 @@ class TunedRung:
             clip=training.clip,
             patience=training.patience,
             measures=1,
-            seed=work.plan.seed,
+            seed=private.secret(work.folder) if spend else work.plan.seed,
             average=_AVERAGE,
         )
-        standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name)
+        standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name, step=step)
+        if step is not None:
+            step.close()
         learner = pupil.module.cpu()
         dial = adapters.Dial(learner, before)
         scale = _choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
@@ -219,7 +236,10 @@ class TunedRung:
                 adapters.save_blocks(model, folder)
             adapters.save_head(learner, folder / "head.safetensors")
             _started_from(start, begun).save(folder / _START)
+            if spend is not None:
+                private.check_saved(folder)
         loop.forget(work.folder)
+        private.forget(work.folder)
         shutil.rmtree(work.folder / _PAIRS, ignore_errors=True)
         for left in work.folder.glob("*.f16"):
             left.unlink()
@@ -235,6 +255,7 @@ class TunedRung:
             "train_seconds": standing.seconds,
             "trained_parameters": sum(p.numel() for p in dial.trained.values()),
             "history": standing.history,
+            **({"private": spend.record(standing.step)} if spend else {}),
         }
 
     def _by_pairs(self, work: Work, encoder: Any, settings: dict[str, Any]) -> Any:
@@ -266,8 +287,9 @@ class TunedRung:
 
         base, training, target = work.trunk.base, work.plan.training, work.train.target
         tokens, words, below = _read(work, first, work.train.inputs, "train")
-        held_out = None
-        if work.validation is not None and work.settings is None:
+        held_out, secretly = None, private.asked(work.plan)
+        # A private training chooses nothing on held-out rows and knows nothing of the labels' shares.
+        if work.validation is not None and work.settings is None and not secretly:
             held_out = adapters.HeldOut(*_read(work, first, work.validation.inputs, "held-out"), target.width)
         judge = judge_of(work) if held_out else None
         return adapters.TextPupil(
@@ -278,11 +300,12 @@ class TunedRung:
             targets=work.train.targets,
             below=below,
             smoothing=training.label_smoothing if base.layers and target.width > 1 else 0.0,
-            weights=class_weights(work),
+            weights=None if secretly else class_weights(work),
             batch_size=training.batch_size,
             head_rate=_HEAD_RATE,
             judge=judge and (lambda outputs: judge(shaped(outputs))),
             held_out=held_out,
+            private=secretly,
         )
 
 
@@ -325,6 +348,18 @@ def _read(work: Work, first: int, inputs: Inputs, name: str) -> tuple[Any, Array
     return tokens, words, below
 
 
+def _start_without_data(work: Work) -> Any:
+    """A head made of the labels' names, or of zeros where they are no words: no training row has a part in it."""
+    import torch
+
+    from metier.tune.heads import Head
+
+    names = name_prior(work.trunk, work.train.target)
+    width = work.train.target.width
+    weight = torch.zeros(width, work.trunk.width) if names is None else names
+    return FrozenPredictor(work.trunk, Head(weight, torch.zeros(width)))
+
+
 def _started_from(start: Any, begun: Path | None) -> Any:
     """The head at the far end of the dial: where `start` was itself trained before, the one that began from."""
     from metier.tune.heads import Head
@@ -347,6 +382,8 @@ def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
 
 def _by_pairs_first(work: Work) -> bool:
     """Whether training starts from pairs of texts: where the plan says so or, left to itself, with few labels."""
+    if private.asked(work.plan):
+        return False
     asked = work.plan.adapter.contrastive
     return work.train.target.width > 1 and (asked == "yes" or (asked == "auto" and few_labels(work.train)))
 
