@@ -141,27 +141,6 @@ def test_a_person_sees_columns_with_their_values_and_units_cover_them() -> None:
     assert len(pieces[1]) < 400
 
 
-def test_perturbations_change_what_they_say_and_nothing_else() -> None:
-    inputs = examples().inputs
-    changes = ROWS.perturbations()
-    assert len(changes) == 3
-    for change in changes.values():
-        changed = change(inputs, 0.3, np.random.default_rng(0))
-        assert changed.column_names == inputs.column_names
-        assert roles(changed) == roles(inputs)
-        assert len(changed) == len(inputs)
-        assert not changed.equals(inputs)
-        again = change(inputs, 0.3, np.random.default_rng(0))
-        assert again.equals(changed)
-    noisy = changes["noisy numbers"](inputs, 0.1, np.random.default_rng(0))
-    assert noisy["segment"].equals(inputs["segment"])
-    assert noisy["amount"].null_count == inputs["amount"].null_count
-    lost = changes["missing columns"](inputs, 0.25, np.random.default_rng(0))
-    assert sum(lost[name].null_count == len(lost) for name in lost.column_names) == 1
-    unseen = changes["unseen categories"](inputs, 0.5, np.random.default_rng(0))["segment"].to_pylist()
-    assert 60 < unseen.count("never seen before") < 140
-
-
 def test_the_ladder_is_the_same_for_either_target(tmp_path: Path) -> None:
     names = [[rung.name for rung in ROWS.rungs(examples(target=target).target)] for target in ("risky", "loss")]
     assert names == [["majority", "linear", "trees"]] * 2

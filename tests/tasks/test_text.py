@@ -230,36 +230,6 @@ def test_words_and_signs_are_units_of_their_own() -> None:
     assert CLASSIFICATION.units(inputs, 0) == []
 
 
-TEXT_COLUMN = pa.chunked_array([["my card does not work"], ["a b", "", None]], pa.large_string())
-
-
-@pytest.mark.parametrize("name", CLASSIFICATION.perturbations())
-def test_a_perturbation_touches_as_much_as_asked(name: str) -> None:
-    perturb = CLASSIFICATION.perturbations()[name]
-    plain = [text or "" for text in TEXT_COLUMN.to_pylist()]
-    assert perturb(TEXT_COLUMN, 0.0, np.random.default_rng(0)).to_pylist() == plain
-    whole = perturb(TEXT_COLUMN, 1.0, np.random.default_rng(0)).to_pylist()
-    assert len(whole) == 4
-    assert whole[0] != plain[0]
-    assert whole[2:] == ["", ""]
-    half = [perturb(TEXT_COLUMN, 0.5, np.random.default_rng(seed)).to_pylist() for seed in (1, 1)]
-    assert half[0] == half[1]
-
-
-def test_perturbations_do_what_they_are_called() -> None:
-    every = {
-        name: perturb(TEXT_COLUMN, 1.0, np.random.default_rng(0)).to_pylist()[0]
-        for name, perturb in CLASSIFICATION.perturbations().items()
-    }
-    assert every == {"typos": "my crad deos nto wrok", "upper case": "MY CARD DOES NOT WORK", "lost words": "    "}
-
-
-def test_a_share_of_the_words_is_touched() -> None:
-    words = pa.array([" ".join(["word"] * 4000)])
-    found = CLASSIFICATION.perturbations()["upper case"](words, 0.25, np.random.default_rng(0)).to_pylist()[0]
-    assert found.count("WORD") / 4000 == pytest.approx(0.25, abs=0.03)
-
-
 def test_kinds_are_found_by_name() -> None:
     for task in (CLASSIFICATION, REGRESSION):
         assert isinstance(task, Text)

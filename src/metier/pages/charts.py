@@ -17,6 +17,7 @@ from metier.pages.bars import ROWS_SHOWN, found, pairs, ranges, shares
 from metier.pages.comparing import comparison
 from metier.pages.dial import dial
 from metier.pages.scores import answering, beyond, chosen_point, ladder, learning_curve, titled, unit_of
+from metier.pages.severities import severity
 
 __all__ = [
     "CLASSES_SHOWN",
@@ -39,6 +40,7 @@ __all__ = [
     "ranges",
     "reliability",
     "scatter",
+    "severity",
     "shares",
     "titled",
     "unit_of",

@@ -91,6 +91,7 @@ _PICTURES = (
     "shares",
     "ranges",
     "pairs",
+    "severity",
     "dial",
 )
 

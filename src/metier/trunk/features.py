@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,20 @@ class Trunk:
             self._embed([plain[i] for i in new], cache)
             cache.refresh()
         return cache.gather(cache.find(wanted))
+
+    @contextmanager
+    def scratch(self) -> Iterator[None]:
+        """Within it features are kept apart from the cache and forgotten at its end: for texts made up on the way.
+
+        Predictors that share this trunk, as an expert's frozen head and its generic base do, still embed a text once.
+        """
+        kept = self._folder
+        with tempfile.TemporaryDirectory(prefix="metier-") as folder:
+            self._folder = Path(folder)
+            try:
+                yield
+            finally:
+                self._folder = kept
 
     def missing(self, texts: Sequence[str]) -> int:
         """How many of these texts are not cached yet."""
