@@ -10,7 +10,7 @@ import numpy as np
 from metier.errors import DataError
 from metier.evaluate import conformal, mistake_costs, scope
 from metier.evaluate.calibration import ALWAYS_ABSTAIN, threshold_for_precision
-from metier.evaluate.case import Answer, Card, Case
+from metier.evaluate.case import Answer, Card, Case, Standing
 from metier.evaluate.intervals import Interval, bootstrap, wilson
 from metier.evaluate.metrics import confidences, decisions
 from metier.tasks.contract import Array, Inputs, Section
@@ -28,7 +28,7 @@ _EVERYDAY = "everyday sentences"
 def ask(case: Case) -> Answer:
     """Calibration error, conformal sets, thresholds for a wished precision, costs, and rows from outside the trade."""
     figures: dict[str, Any] = {"conformal": _conformal(case)}
-    sections = [_conformal_section(figures["conformal"], case)]
+    sections: list[Section | None] = [_conformal_section(figures["conformal"], case)]
     notes: list[str] = []
     card = None
     if case.classes:
@@ -135,14 +135,14 @@ def _calibration_section(figures: Mapping[str, Any]) -> Section | None:
 
 def _card(case: Case) -> Card:
     found: Interval = case.evaluation.metrics["ece"]
-    if found.high <= WANTED_ECE:
-        standing, answer = "good", "Its confidence can be taken at its word."
-    elif found.low > WANTED_ECE:
-        standing, answer = "bad", "Its confidence is not to be taken at its word."
-    else:
-        standing, answer = "look", "Its confidence is about right; more rows would tell for sure."
+    standing: Standing = "good" if found.high <= WANTED_ECE else "bad" if found.low > WANTED_ECE else "look"
+    answer = {
+        "good": "Its confidence can be taken at its word.",
+        "bad": "Its confidence is not to be taken at its word.",
+        "look": "Its confidence is about right; more rows would tell for sure.",
+    }[standing]
     return Card(
-        "Calibrated?", answer, standing, "Gap between confidence and truth",  # type: ignore[arg-type]
+        "Calibrated?", answer, standing, "Gap between confidence and truth",
         found.value, found.low, found.high, case.evaluation.generic["ece"].value, case.evaluation.rows,
     )  # fmt: skip
 
@@ -287,9 +287,8 @@ def _selective_section(points: Sequence[Mapping[str, Any]]) -> Section:
             "caption": "How much it may answer by itself, the rest going to a person.", "notes": []}  # fmt: skip
     return Section("ranges", "How much it can answer for a wished share of right answers", data, lead)
 
-
+def _costs(case: Case, path: str) -> dict[str, Any]:
     """Cost a row of three ways to decide: the likeliest answer, the cheapest, and the generic base's cheapest."""
-    """Cost a row of three ways to decide: the likeliest answer, the cheapest answer, and the generic base's cheapest."""
     costs = mistake_costs.read(path, case.expert.target)
     truth = case.evaluation.truth
     ways = {

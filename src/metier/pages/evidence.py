@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from metier.evaluate.case import Answer, Card, Case
+from metier.data.sources import name_of
+from metier.evaluate.case import Answer, Card, Case, Standing
 from metier.evaluate.gate import Check
 from metier.pages import metrics
+from metier.pages.metrics import BASELINES
 from metier.pages.page import render
 from metier.tasks.contract import Evidence, Section
 
@@ -22,14 +24,14 @@ def compose(
     command: Sequence[str],
 ) -> str:
     """The whole page as HTML. `command` are the words that give it again."""
-    where = f"{case.evaluation.rows:,} rows of {case.dataset.source.path}"
+    where = f"{case.evaluation.rows:,} rows of {name_of(case.dataset.source.path)}"
     better = _better(case)
     body, first = _body(case, answers, where)
     cards = [_card(better, first.get("better"))]
     cards += [_card(answer.card, first.get(name)) for name, answer in answers.items() if answer.card is not None]
     sections = [
         _verdict(case, [better, *(a.card for a in answers.values() if a.card is not None)], checks, where),
-        Section("standing", "Scorecard", {"cards": cards}),
+        Section("standing", "Scorecard", {"cards": cards, "baseline": _baseline(case)}),
         *([_gate(checks)] if checks else []),
         *body,
         *_notes(answers, case),
@@ -73,6 +75,10 @@ def _body(case: Case, answers: Mapping[str, Answer], where: str) -> tuple[list[S
     return body + [view for view in views if view.template == "errors"], first
 
 
+def _baseline(case: Case) -> str:
+    return BASELINES.get(case.expert.about["generic"], "the baseline")
+
+
 def _card(card: Card, link: tuple[int, str] | None) -> dict[str, Any]:
     return {**asdict(card), "link": link}
 
@@ -80,14 +86,11 @@ def _card(card: Card, link: tuple[int, str] | None) -> dict[str, Any]:
 def _better(case: Case) -> Card:
     metric, gain = case.metric, case.evaluation.gain
     found, generic = case.evaluation.metrics[metric.name], case.evaluation.generic[metric.name]
-    if gain.low > 0:
-        standing, answer = "good", "Better than the untuned base, beyond chance."
-    elif gain.high < 0:
-        standing, answer = "bad", "Worse than the untuned base, beyond chance."
-    else:
-        standing, answer = "look", "Not shown to be better than the untuned base."
+    standing: Standing = "good" if gain.low > 0 else "bad" if gain.high < 0 else "look"
+    words = {"good": "Better than {}, beyond chance.", "bad": "Worse than {}, beyond chance.",
+             "look": "Not shown to be better than {}."}  # fmt: skip
     return Card(
-        "Better?", answer, standing, metrics.PLAIN.get(metric.name, metric.name),  # type: ignore[arg-type]
+        "Better?", words[standing].format(_baseline(case)), standing, metrics.PLAIN.get(metric.name, metric.name),
         found.value, found.low, found.high, generic.value, case.evaluation.rows,
         "%" if metrics.is_share(metric.name) else "",
     )  # fmt: skip
@@ -103,11 +106,18 @@ def _verdict(case: Case, cards: Sequence[Card], checks: Sequence[Check], where: 
     ]
     if bad[:1] == [cards[0]]:
         bad = bad[1:]
-    headline += ", but something is wrong." if bad else "." if not look else ", and some things want a look."
+    missed = [each.limit.path for each in checks if not each.passed]
+    also = " and something is wrong" if bad else ""
+    if missed:
+        headline += f", but a limit is missed{also}."
+    elif bad:
+        headline += ", but something is wrong."
+    else:
+        headline += ", and some things want a look." if look else "."
     better = "higher" if metric.greater_is_better else "lower"
     sentences = [
-        f"On {where} it reaches {metrics.figure(metric, case.evaluation.metrics[metric.name])} where the same base "
-        f"without tuning reaches {metrics.figure(metric, case.evaluation.generic[metric.name])} "
+        f"On {where} it reaches {metrics.figure(metric, case.evaluation.metrics[metric.name])} where "
+        f"{_baseline(case)} reaches {metrics.figure(metric, case.evaluation.generic[metric.name])} "
         f"({metric.name}; {better} is better; p = {gain.p:.2g}).",
     ]
     for title, some in (("Wrong", bad), ("Worth a look", look), ("Not known", unknown)):
@@ -115,7 +125,6 @@ def _verdict(case: Case, cards: Sequence[Card], checks: Sequence[Check], where: 
         if told:
             sentences.append(f"{title}: {'; '.join(told)}.")
     if checks:
-        missed = [each.limit.path for each in checks if not each.passed]
         sentences.append(f"Missed limits: {', '.join(missed)}." if missed else "All limits asked for are kept.")
     return Section("verdict", "Verdict", {"headline": headline, "sentences": sentences})
 
@@ -152,6 +161,7 @@ def _notes(answers: Mapping[str, Answer], case: Case) -> list[Section]:
 def _facts(case: Case) -> Section:
     about, source = case.expert.about, case.dataset.source
     rows = [
+        ["File", source.path],
         ["Rows in the file", f"{len(case.dataset):,}"],
         ["Rows measured", f"{case.evaluation.rows:,}"],
         ["Data, SHA-256", source.sha256],

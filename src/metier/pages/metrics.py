@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from metier.evaluate.intervals import Interval
 from metier.tasks.contract import Metric, Section, Target
 
+# Rung held against -> what a business reader calls it.
+BASELINES = {"generic": "the generic base", "majority": "the commonest answer"}
 # Metric -> what a business reader calls it.
 PLAIN = {
     "accuracy": "Right answers",

@@ -9,15 +9,13 @@ from typing import Any
 from metier.data.dataset import Dataset
 from metier.evaluate.evaluation import Evaluation
 from metier.pages import metrics
+from metier.pages.metrics import BASELINES
 from metier.pages.page import render
 from metier.plan import Plan, fields
 from metier.tasks.contract import Evidence, Examples, Metric, Section, Task
 from metier.trunk.base import Base
 from metier.tune.ladder import Climb, Step
 from metier.tune.ladder import baseline as baseline_of
-
-# Rung held against -> what a business reader calls it.
-_BASELINES = {"generic": "the generic base", "majority": "the commonest answer"}
 
 
 def compose(
@@ -101,7 +99,7 @@ def _verdict(climb: Climb, baseline: str, metric: Metric, evaluation: Evaluation
     better = "higher" if metric.greater_is_better else "lower"
     sentences = [
         f"On {where} it reaches {metrics.figure(metric, evaluation.metrics[metric.name])} "
-        f"where {_BASELINES.get(baseline, baseline)} reaches {metrics.figure(metric, evaluation.generic[metric.name])} "
+        f"where {BASELINES.get(baseline, baseline)} reaches {metrics.figure(metric, evaluation.generic[metric.name])} "
         f"({metric.name}; {better} is better).",
         f"It stands on the rung “{chosen.name}”: {chosen.reason}.",
     ]
@@ -121,7 +119,7 @@ def _scorecard(metric: Metric, evaluation: Evaluation, baseline: str) -> Section
                 "term": name,
                 **found.as_json(),
                 "baseline": base.as_json()["value"],
-                "baseline_title": _BASELINES.get(baseline, baseline),
+                "baseline_title": BASELINES.get(baseline, baseline),
                 "unit": "%" if metrics.is_share(name) else "",
             }
         )
