@@ -14,6 +14,7 @@ from metier.curate import group_words, spurious
 from metier.curate.findings import Answer, Finding
 from metier.curate.labels import ask as ask_labels
 from metier.curate.material import Material
+from metier.curate.pictures import NO_FEATURES
 from metier.data.split import input_hashes
 from metier.errors import UsageError
 from metier.evaluate.intervals import wilson
@@ -44,12 +45,15 @@ def ask(material: Material) -> Answer:
         found += [*some, *stand_ins]
         facts.setdefault("groups", []).append({**told, **words})
     annotator = _annotator(material)
-    if annotator is not None and material.labelled:
+    notes: tuple[str, ...] = ()
+    if annotator is not None and material.labelled and not material.embedded:
+        notes = (NO_FEATURES.format("who labels otherwise than others"),)
+    elif annotator is not None and material.labelled:
         some, told = _annotators(material, annotator)
         found += some
         facts["annotators"] = told
     shortcuts = spurious.ask(material)
-    return Answer((*found, *shortcuts.findings), {**facts, **shortcuts.facts})
+    return Answer((*found, *shortcuts.findings), {**facts, **shortcuts.facts}, notes=notes)
 
 
 def _about(material: Material, score: float, detail: str, **more: Any) -> Finding:
@@ -147,9 +151,7 @@ class _Rate:
     p: float
 
 
-def _groups(
-    material: Material, name: str, codes: Array, levels: Sequence[str]
-) -> tuple[list[Finding], dict[str, Any]]:
+def _groups(material: Material, name: str, codes: Array, levels: Sequence[str]) -> tuple[list[Finding], dict[str, Any]]:
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     found = []
     for group in np.flatnonzero(counts < _MEASURE)[:_MOST_GROUPS]:

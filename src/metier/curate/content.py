@@ -8,6 +8,7 @@ from metier.curate import boilerplate, broken, language, lengths, topic
 from metier.curate.columns import text_columns
 from metier.curate.findings import Answer, Finding
 from metier.curate.material import Material
+from metier.curate.pictures import NO_FEATURES
 
 
 def ask(material: Material) -> Answer:
@@ -37,5 +38,7 @@ def ask(material: Material) -> Answer:
             facts |= known
         else:
             facts["test"] = known
+    if not material.embedded:
+        return Answer(tuple(findings), facts, notes=(NO_FEATURES.format("what is off the topic"),))
     found, facts["off_topic"], score = topic.off_topic(material)
     return Answer(tuple(findings + found), facts, {"off_topic": score})

@@ -1,7 +1,7 @@
 """Which rows are copies of one another, within the training file and across to the test file: found once, used by all.
 
 A kind of input is asked through its sketch: what is equal but for form, which pairs are worth comparing, and whether
-a pair is one thing twice. Texts and tables have theirs; a picture's would hash what is seen and compare the hashes.
+a pair is one thing twice. Texts and tables and pictures have theirs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from metier.curate.material import Material
+from metier.curate.pictures import Pictures
 
 Array = np.ndarray
 
@@ -65,6 +66,13 @@ def _rows(inputs: pa.Table) -> Sketch:
     from metier.curate.row_copies import RowSketch
 
     return RowSketch(inputs)
+
+
+@sketch.register
+def _pictures(inputs: Pictures) -> Sketch:
+    from metier.curate.picture_copies import PictureSketch
+
+    return PictureSketch(inputs)
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,8 @@ def connected(count: int, links: Array) -> Array:
 
 def joined(one: Any, other: Any) -> Any:
     """Inputs of two files, one after the other; a table's columns as the first file has them."""
+    if isinstance(one, Pictures):
+        return one.joined(other)
     if not isinstance(one, pa.Table):
         sides = [part if isinstance(part, pa.ChunkedArray) else pa.chunked_array([part]) for part in (one, other)]
         return pa.chunked_array([chunk.cast(sides[0].type) for part in sides for chunk in part.chunks], sides[0].type)

@@ -47,8 +47,13 @@ def summary(findings: Sequence[Finding]) -> dict[str, int]:
 
 
 def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The surest first, proposals before what a person has to look at; otherwise in the order they were found."""
-    return tuple(sorted(findings, key=lambda one: (-round(one.score, 6), one.action in ("review", "keep"))))
+    """Copies whose labels disagree first, then the surest, proposals before what a person has to look at."""
+    return tuple(sorted(findings, key=_place))
+
+
+def _place(one: Finding) -> tuple[bool, float, bool]:
+    disagree = one.kind in ("duplicate", "near_duplicate") and bool(one.facts.get("conflict"))
+    return not disagree, -round(one.score, 6), one.action in ("review", "keep")
 
 
 def clearest(findings: Sequence[Finding], most: int, each: int) -> list[Finding]:

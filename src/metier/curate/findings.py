@@ -76,3 +76,4 @@ class Answer:
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what was not asked, and why

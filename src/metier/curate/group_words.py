@@ -68,7 +68,7 @@ def look(material: Material, name: str, codes: Array, levels: Sequence[str]) -> 
 
 
 def proxies(said: Words, codes: Array, count: int, labels: Array | None, seed: int) -> list[Proxy]:
-    """Words of n texts, their groups (n,) of `count`, -1 where unknown, and their labels (n,), if any: the stand-ins."""
+    """Words of n texts, their groups (n,) of `count`, -1 where unknown, their labels (n,), if any: the stand-ins."""
     said, groups, labels = _judged(said, codes, count, labels)
     width = int(groups.max(initial=0)) + 1
     own = np.bincount(groups, minlength=width)
@@ -162,8 +162,8 @@ def _figures(one: Proxy) -> dict[str, Any]:
 
 def _finding(material: Material, name: str, levels: Sequence[str], one: Proxy) -> Finding:
     detail = (
-        f"{_shown(one.word)} stands in for {name} {levels[one.group]!r}: {one.purity:.0%} of the {len(one.rows):,} texts "
-        f"with it are of that group, where {one.expected:.0%} would be by their labels; deleting it costs a model that "
+        f"{_shown(one.word)} stands in for {name} {levels[one.group]!r}: {one.purity:.0%} of the {len(one.rows):,} "
+        f"texts with it are of that group, where {one.expected:.0%} would be by their labels; deleting it costs a model that "
         f"guesses the group {100 * one.drop:.0f} points of confidence. Leaving the column out does not hide the group."
     )
     if one.label_drop is not None and one.label_drop >= _LEANS:

@@ -10,6 +10,7 @@ import numpy as np
 from metier.curate import label_audit
 from metier.curate.findings import Answer, Finding
 from metier.curate.material import Material
+from metier.curate.pictures import NO_FEATURES
 from metier.data.split import input_hashes
 from metier.tasks.contract import Array
 
@@ -25,6 +26,8 @@ def ask(material: Material) -> Answer:
     """
     if not material.labelled or len(material.train.examples) < _FEWEST:
         return Answer()
+    if not material.embedded:
+        return Answer(notes=(NO_FEATURES.format("which labels are wrong"),))
     return _KINDS[material.train.examples.target.kind](material)
 
 

@@ -90,6 +90,8 @@ def _read(material: Material, side: Side) -> Iterator[tuple[str | None, int, lis
                 yield column.name, start, texts
         return
     names = text_columns(material, side)
+    if not names:
+        return
     for start in range(0, len(inputs), _PIECE):
         piece = [text or "" for text in inputs.slice(start, _PIECE).to_pylist()]
         yield names[0].name if len(names) == 1 else None, start, piece

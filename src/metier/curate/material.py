@@ -47,6 +47,11 @@ class Material:
         """Whether the rows have targets."""
         return self.train.dataset.schema.target is not None
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the kind of task makes vectors of its inputs; of pictures none are made."""
+        return bool(getattr(self.task, "embeds", True))
+
     @cached_property
     def texts(self) -> list[str]:
         """What a person sees of each training example."""

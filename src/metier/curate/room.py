@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from metier.curate import apply, export, fates, review, sheet, worth
 from metier.curate.curation import FILE, Curation, summary, worst_first
 from metier.curate.findings import Answer, Finding
 from metier.curate.material import Material, Side
+from metier.curate.pictures import PICTURES
 from metier.curate.shown import Shown, hide
 from metier.data.dataset import Dataset
 from metier.errors import DataError, UsageError
@@ -49,6 +50,7 @@ class Asked:
     facts: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, np.ndarray]
     seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 def questions(only: Sequence[str]) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ def questions(only: Sequence[str]) -> tuple[str, ...]:
 
 def gather(dataset: Dataset, test: Dataset | None, trunk: Trunk, plan: Plan, progress: Progress) -> Material:
     """The material of all questions. Without a target every row is an example of no label."""
-    task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
+    task = _task(dataset, plan)
     examples = _prepared(task, dataset, plan)
     held_out = None
     if test is not None:
@@ -84,6 +86,7 @@ def ask(material: Material, names: Iterable[str]) -> Asked:
     facts: dict[str, Mapping[str, Any]] = {}
     scores: dict[str, np.ndarray] = {}
     seconds: dict[str, float] = {}
+    notes: list[str] = []
     for name in names:
         started = time.monotonic()
         with material.progress.stage(f"asking for {name}"):
@@ -93,7 +96,8 @@ def ask(material: Material, names: Iterable[str]) -> Asked:
         findings += [one for one in answer.findings if (one.row, one.kind, one.column) not in known]
         facts[name] = answer.facts
         scores |= answer.scores
-    return Asked(tuple(findings), facts, scores, seconds)
+        notes += answer.notes
+    return Asked(tuple(findings), facts, scores, seconds, tuple(notes))
 
 
 def curate(
@@ -151,7 +155,7 @@ def curate(
         "review_file": str(run.folder / "review.csv"),
         "datasheet": str(run.folder / "datasheet.json"),
         "worth": value and value.as_json(),
-        "notes": [*written.notes, *notes],
+        "notes": [*asked.notes, *written.notes, *notes],
     }
     about = sheet.Sheet(
         material,
@@ -184,6 +188,15 @@ def curate(
 
 
 # ------------------------------------------------------------------------------------------------------------ material
+
+
+def _task(dataset: Dataset, plan: Plan) -> Task:
+    """The kind the plan names or the data shows; pictures, which no kind of task reads yet, have one of this room."""
+    if plan.data.kind:
+        return tasks.get(plan.data.kind)
+    if PICTURES.recognises(dataset.schema).score > 0:
+        return cast(Task, PICTURES)
+    return tasks.recognise(dataset.schema)[0]
 
 
 def _prepared(task: Task, dataset: Dataset, plan: Plan) -> Examples:
@@ -281,6 +294,13 @@ def _worth(material: Material, findings: Sequence[Finding], names: Sequence[str]
             "--worth measures models, which needs labels.",
             found="no target column",
             fix="Add --target COLUMN, or leave --worth out.",
+        )
+    if not material.embedded:
+        raise UsageError(
+            "no-features",
+            "--worth fits models, which needs features.",
+            found="pictures, which no base here reads",
+            fix="Leave --worth out.",
         )
     return worth.measure(material, findings, lambda part: ask(part, names).findings, folder / "worth")
 

@@ -144,7 +144,7 @@ def _columns(material: Material, seen: _Seen) -> Iterator[_Column]:
     yield _Column(None, values=seen.rows.astype(np.float64))
     rows = pa.array(seen.rows)
     for column in dataset.schema.columns:
-        if column.role in ("target", "split", "empty", "text"):
+        if column.role in ("target", "split", "empty", "text", "image"):
             continue
         name = column.name
         table = pa.table({name: dataset.table.column(name).take(rows)})

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-Role = Literal["text", "target", "category", "number", "time", "id", "group", "split", "empty"]
+Role = Literal["text", "target", "category", "number", "time", "id", "group", "split", "image", "empty"]
 Severity = Literal["note", "warning", "error"]
 
 

@@ -27,6 +27,9 @@ _PERSON_WORDS = words(
     dialogue dialog cardholder employee student author"""
 )
 _CODE_WORDS = words("zip zipcode postcode postal phone telephone fips iban isbn ean sku barcode")
+# One line, no address of a server before it, and the ending of a kind of picture.
+_PICTURE = r"(?i)^([a-z]:[\\/])?[^\n:]{0,500}[^\n:./\\]\.(png|jpe?g|gif|bmp|tiff?|webp)\s*$"
+_PICTURES = 0.9  # of the cells
 _NESTED = r"(?s)^(\[.*\]|\{.*\})$"
 # Scripts written without spaces: Thai, Japanese, Chinese, Korean in part.
 _UNSPACED = r"[\x{0e00}-\x{0e7f}\x{3040}-\x{30ff}\x{3400}-\x{9fff}]"
@@ -123,9 +126,17 @@ class _Look:
             return "category", "true or false"
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
             return "empty", "holds bytes, which are not read"
+        if self._pictures():
+            return "image", "paths of pictures"
         if self.table.num_columns == 1 and pa.types.is_string(kind) and find_number_style(sampled(self.cells))[1] < 0.9:
             return "text", "the only column"
         return self._split() or self._time() or self._number() or self._prose() or self._code() or self._category()
+
+    def _pictures(self) -> bool:
+        """Paths on this machine that end as pictures do; addresses on the web are none."""
+        if not (pa.types.is_string(self.cells.type) or pa.types.is_large_string(self.cells.type)):
+            return False
+        return float(pc.mean(pc.match_substring_regex(self.cells, _PICTURE).cast(pa.float64())).as_py()) >= _PICTURES
 
     def _split(self) -> tuple[Role, str] | None:
         if not pa.types.is_string(self.cells.type) or self.distinct > 4:

@@ -126,7 +126,12 @@ def _join(one: Ints, other: Ints) -> Ints:
 
 
 def input_hashes(inputs: Any) -> npt.NDArray[np.uint64]:
-    """(n,) uint64 hashes of inputs, a string array or a table: equal but for case and spaces gives equal."""
+    """(n,) uint64 hashes of inputs, a string array or a table: equal but for case and spaces gives equal.
+
+    Inputs of another kind know their own.
+    """
+    if hasattr(inputs, "hashes"):
+        return np.asarray(inputs.hashes(), np.uint64)
     if isinstance(inputs, pa.Table):
         total = np.zeros(inputs.num_rows, np.uint64)
         for column in inputs.columns:

@@ -36,6 +36,13 @@ def recognise(schema: Schema) -> tuple[Task, Recognition]:
     """The kind that claims this data most surely, and why. Raises DataError when none does."""
     claims = [(get(name).recognises(schema), name) for name in _KINDS]
     best, name = max(claims, key=lambda claim: claim[0].score)
+    if best.score <= 0 and schema.named("image"):
+        raise DataError(
+            "images",
+            "The data must have a text column, or columns of numbers and categories, to learn from.",
+            found=f"pictures in {', '.join(schema.named('image'))}, which metier curate alone reads",
+            fix="Look for copies among them with metier curate.",
+        )
     if best.score <= 0:
         raise DataError(
             "no-kind",

@@ -189,9 +189,6 @@ def test_a_pdf_that_never_ends_is_given_up_and_the_next_one_is_read(tmp_path: Pa
 
 
 def test_folders_that_hold_something_else_are_refused(tmp_path: Path) -> None:
-    for number in range(3):
-        write(tmp_path / "pictures" / f"{number}.png", b"\x89PNG")
-    assert refused(tmp_path / "pictures", tmp_path).code == "images"
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "empty", tmp_path).code == "is-a-folder"
     write(tmp_path / "tables" / "a.csv", "text,label\nx,y\n")
@@ -199,3 +196,21 @@ def test_folders_that_hold_something_else_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "tables", tmp_path).code == "is-a-folder"
     docx(tmp_path / "none" / "a.docx", BODY[:50])
     assert refused(tmp_path / "none", tmp_path).code == "no-documents"
+
+
+def test_a_folder_of_pictures_is_a_table_of_their_paths(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.JPG", "dog/3.webp"):
+        write(tmp_path / "pets" / name, b"not looked at here")
+    write(tmp_path / "pets" / "README.md", "about it")
+    pets = opened(tmp_path / "pets", tmp_path)
+    assert pets.table.to_pydict() == {"image": ["cat/1.png", "cat/2.JPG", "dog/3.webp"], "label": ["cat", "cat", "dog"]}
+    assert pets.schema.column("image").role == "image"
+    assert pets.schema.target == "label"
+    write(tmp_path / "parted" / "train" / "cat" / "1.png", b"1")
+    write(tmp_path / "parted" / "test" / "dog" / "2.png", b"2")
+    parted = opened(tmp_path / "parted", tmp_path)
+    assert parted.table.column("split").to_pylist() == ["test", "train"]
+    write(tmp_path / "plain" / "1.png", b"1")
+    assert opened(tmp_path / "plain", tmp_path).table.column_names == ["image"]
+    write(tmp_path / "pets" / "labels.csv", "image,label\n")
+    assert refused(tmp_path / "pets", tmp_path).code == "is-a-folder"

@@ -1,10 +1,9 @@
-"""A folder of documents as a table: one row a file, its label the subfolder's name."""
+"""A folder of documents or pictures as a table: one row a file, its label the subfolder's name."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -22,37 +21,34 @@ from metier.data.sources.documents import DOCUMENTS, Documents
 from metier.errors import DataError
 
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
+_PAPERWORK = frozenset({"readme", "license", "licence", "notice"})
 _SPLITS = frozenset({"train", "training", "valid", "validation", "val", "dev", "test", "eval"})
 _ROWS, _LETTERS = 2**12, 2**24  # of a batch, whichever comes first
 
 
 def read_folder(folder: Path, cache: Path) -> Found | None:
-    """A folder of .txt, .md, .pdf and .docx files as a table; None where it holds none of them, or tables.
+    """A folder of .txt, .md, .pdf and .docx files, or of pictures, as a table; None where it holds neither, or tables.
 
     Columns: `text`; `label`, the subfolder, where all files lie in subfolders; `split` where the folders above those
-    are named train, test and so on; `file`, the path within the folder. Files without readable text are set aside and
-    counted. Memory holds a batch of rows. Raises DataError for folders of images and where no file can be read.
+    are named train, test and so on; `file`, the path within the folder. Of pictures `image`, their path, stands for
+    text and file. Files without readable text are set aside and counted. Memory holds a batch of rows. Raises
+    DataError where no file can be read.
     """
     paths = _listed(folder)
-    kinds = Counter(path.suffix.lower() for path in paths)
     here = {path.suffix.lower() for path in paths if len(path.parts) == 1}
     documents = [path for path in paths if path.suffix.lower() in DOCUMENTS]
-    if not documents and sum(kinds[suffix] for suffix in _IMAGES) > len(paths) // 2:
-        raise DataError(
-            "images",
-            "A folder of data must hold documents (.txt, .md, .pdf, .docx) or tables.",
-            found=f"{folder} holds {sum(kinds[suffix] for suffix in _IMAGES):,} images, which are not read yet",
-            fix="Name a table, or a folder of documents.",
-        )
-    if not documents or here & (DATA_SUFFIXES - {".txt"}):
+    images = [path for path in paths if path.suffix.lower() in _IMAGES]
+    pictures = len(images) > len(paths) // 2 and all(path.stem.lower() in _PAPERWORK for path in documents)
+    if not (documents or pictures) or here & (DATA_SUFFIXES - {".txt"}):
         return None
-    hashes = [files.sha256(folder / path) for path in documents]
-    listing = [[path.as_posix(), digest] for path, digest in zip(documents, hashes, strict=True)]
+    read = images if pictures else documents
+    hashes = [files.sha256(folder / path) for path in read]
+    listing = [[path.as_posix(), digest] for path, digest in zip(read, hashes, strict=True)]
     digest = sha256(json.dumps(listing, ensure_ascii=False).encode("utf-8", "surrogateescape")).hexdigest()
-    name = tables.key(digest, {"source": "folder"})
+    name = tables.key(digest, {"source": "pictures" if pictures else "folder"})
     stored = tables.load(cache, name)
     if stored is None:
-        stored = tables.store(cache, name, _reading(folder, documents))
+        stored = tables.store(cache, name, _pictures(read) if pictures else _reading(folder, read))
         if not stored.table.num_rows:
             tables.forget(cache, name)
             raise DataError(
@@ -61,7 +57,7 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
                 found="; ".join(problem.detail for problem in stored.problems),
                 fix="Check the files; scans need text recognition (OCR) first.",
             )
-    return Found(stored, digest, sum((folder / path).stat().st_size for path in documents), name)
+    return Found(stored, digest, sum((folder / path).stat().st_size for path in read), name)
 
 
 def _listed(folder: Path) -> list[PurePosixPath]:
@@ -79,15 +75,42 @@ def _is_file(parent: str, name: str) -> bool:
     return Path(parent, name).is_file()
 
 
-def _reading(folder: Path, paths: list[PurePosixPath]) -> Reading:
+def _placed(paths: list[PurePosixPath]) -> tuple[bool, list[PurePosixPath]]:
+    """Whether the topmost folders are those of a split, and the paths below them."""
     split = all(len(path.parts) > 1 and path.parts[0].lower() in _SPLITS for path in paths)
-    places = [PurePosixPath(*path.parts[1:]) if split else path for path in paths]
+    return split, [PurePosixPath(*path.parts[1:]) if split else path for path in paths]
+
+
+def _pictures(paths: list[PurePosixPath]) -> Reading:
+    """Paths, labels and splits alone: what a picture shows is looked at by who needs it."""
+    split, places = _placed(paths)
+    label = all(len(place.parts) > 1 for place in places)
+    names = ["image", *(["label"] if label else []), *(["split"] if split else [])]
+    columns = pa.schema([(name, pa.string()) for name in names])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for at in range(0, len(paths), _ROWS):
+            rows = [
+                {"image": _told(path), "label": place.parts[0], "split": path.parts[0].lower()}
+                for path, place in zip(paths[at : at + _ROWS], places[at : at + _ROWS], strict=True)
+            ]
+            yield pa.RecordBatch.from_pylist([{name: row[name] for name in names} for row in rows], schema=columns)
+
+    return Reading(columns, batches(), {"format": "folder"})
+
+
+def _told(path: PurePosixPath) -> str:
+    return str(path).encode("utf-8", "replace").decode()
+
+
+def _reading(folder: Path, paths: list[PurePosixPath]) -> Reading:
+    split, places = _placed(paths)
     # A README beside the labelled folders is paperwork, no example.
     labelled = [place for place in places if len(place.parts) > 1]
     paperwork = {
         path
         for path, place in zip(paths, places, strict=True)
-        if labelled and len(place.parts) == 1 and place.stem.lower() in ("readme", "license", "licence", "notice")
+        if labelled and len(place.parts) == 1 and place.stem.lower() in _PAPERWORK
     }
     label = bool(labelled) and len(labelled) == len(places) - len(paperwork)
     names = ["text", *(["label"] if label else []), *(["split"] if split else []), "file"]
@@ -113,7 +136,7 @@ def _batches(
             if why is not None:
                 aside.setdefault(why, []).append(str(path))
                 continue
-            file = str(path).encode("utf-8", "replace").decode()
+            file = _told(path)
             row = {"text": text or None, "label": place.parts[0], "split": path.parts[0].lower(), "file": file}
             rows.append({name: row[name] for name in columns.names})
             letters += len(text or "")
