@@ -293,17 +293,18 @@ def evaluate(
     `choices` are any of the plan's; `questions` narrows what is asked. With `keep_general`, `output` is where the
     expert goes whose adapter is scaled to keep that much. Raises DataError without labels.
     """
-    from metier.evaluate import room
+    from metier.evaluate import gate, room
 
     progress, place = progress or Silent(), Workspace.find(workspace)
     names = room.questions(Plan.of(**choices).evaluate.questions)
     loaded = Expert.load(folder, cache=place.cache, progress=progress)
     own = {"seed": loaded.about["seed"], "name": loaded.about["name"], "kind": loaded.about["task"]}
     plan = Plan.of(**{**own, **choices})
+    limits = gate.limits(plan.gate.fail_under, plan.gate.gate, loaded.target.metrics())
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
     with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
-        return room.evaluate(run, case, names, output)
+        return room.evaluate(run, case, names, limits, output)
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces

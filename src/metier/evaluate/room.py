@@ -143,7 +143,9 @@ def _files_named(plan: Plan) -> list[str]:
     return [path for path in named if path is not None and Path(path).is_file()]
 
 
-def evaluate(run: Run, case: Case, names: Sequence[str], output: str | Path | None = None) -> Evaluated:
+def evaluate(
+    run: Run, case: Case, names: Sequence[str], limits: Sequence[gate.Limit] = (), output: str | Path | None = None
+) -> Evaluated:
     """Ask, hold against the limits, and write the run: evaluation.json, the page, the record.
 
     `output` is where the expert goes whose adapter is scaled as `keep_general` asks.
@@ -151,7 +153,6 @@ def evaluate(run: Run, case: Case, names: Sequence[str], output: str | Path | No
     from metier.pages import evidence
 
     plan, about = case.plan, case.expert.about
-    limits = gate.limits(plan.gate.fail_under, plan.gate.gate, case.expert.target.metrics())
     asked = ask(case, names)
     figures: dict[str, Any] = case.evaluation.as_json()
     for answer in asked.answers.values():
