@@ -160,7 +160,7 @@ def _brittle(curves: Sequence[Curve], level: float) -> list[Curve]:
 
 
 def _card(case: Case, curves: Sequence[Curve], level: float, own: Card | None) -> Card:
-    """The change that costs most when it is middling; whether the expert is still ahead of its generic base under it."""
+    """The change that costs most when it is middling, and whether the expert still beats its generic base under it."""
     happening = [curve for curve in curves if not curve.perturbation.deliberate] or list(curves)
     costly, brittle = _costly(happening, level), _brittle(curves, level)
     worst = (costly or sorted(happening, key=lambda curve: -curve.middling.drop.points))[0].middling
@@ -283,7 +283,7 @@ def _turned(case: Case, curves: Sequence[Curve]) -> list[Section]:
     return [Section("turned", "Answers that turned", {"items": items[:_SHOWN]}, lead)]
 
 
-def _first_turned(case: Case, curve: Curve, seen: set[int]) -> Mapping[str, Any] | None:
+def _first_turned(case: Case, curve: Curve, seen: set[int]) -> dict[str, Any] | None:
     """Of the mildest change that turned any: the row that was surest before."""
     target, task = case.expert.target, case.expert.task
     for one in curve.costs:
@@ -300,7 +300,7 @@ def _first_turned(case: Case, curve: Curve, seen: set[int]) -> Mapping[str, Any]
             seen.add(int(at[place]))
             right, wrong = target.values(np.array([truth[place], after[place]]))
             return {
-                "row": int(case.examples.rows[at[place]]) + 1,
+                "row": int(case.examples.rows[at[place]]),
                 "change": f"{curve.perturbation.name}, {_severity(one)}",
                 "before": task.render(case.examples.inputs, int(at[place])),
                 "after": task.render(changed.inputs, int(place)),
