@@ -16,9 +16,9 @@ from metier.explain.subject import Claims, Subject
 from metier.tasks.contract import Array
 
 Weights = list[Array]
-_MOST_UNITS = 48  # beyond, neighbouring units are looked at in groups first
-_GROUPS = 24
-_OPENED = 24  # units looked at one by one within the groups that matter most
+_MOST_UNITS = 24  # beyond, neighbouring units are looked at in groups first
+_GROUPS = 12
+_OPENED = 12  # units looked at one by one within the groups that matter most
 _PATH = 8
 _SAMPLES = 40
 _TRIED = 3  # candidates asked again at each step of the stepwise removal
@@ -30,6 +30,7 @@ class Method:
     """A way to attribute: what it does in one line, whether a model lends itself to it, and the work."""
 
     summary: str
+    removes: bool  # asks about copies with units removed, which a rough answer is good enough for
     applies: Callable[[Subject], bool]
     function: Callable[[Subject, Claims, int], Weights]
 
@@ -154,15 +155,21 @@ def _differentiable(subject: Subject) -> bool:
     return hasattr(subject.predictor, "trunk") and hasattr(subject.predictor, "head")
 
 
+def _always(_subject: Subject) -> bool:
+    return True
+
+
 RANDOM = "random"
 PLAIN = "leave-one-out"  # where nothing could be measured
 # From the cheapest to the dearest, on texts of some twenty words.
 METHODS: Mapping[str, Method] = {
-    "gradient": Method("the gradient at this text, times its embedding", _differentiable, gradient),
-    "leave-one-out": Method("what each part takes with it when it alone is removed", lambda _: True, leave_one_out),
-    "integrated-gradients": Method("gradients from an empty text to this one", _differentiable, integrated_gradients),
-    "surrogate": Method("a weighted sum fitted to random removals (KernelSHAP)", lambda _: True, surrogate),
-    "stepwise": Method("parts removed one after the other, the one that takes most first", lambda _: True, stepwise),
+    "gradient": Method("the gradient at this text, times its embedding", False, _differentiable, gradient),
+    "leave-one-out": Method("what each part takes with it when it alone is removed", True, _always, leave_one_out),
+    "integrated-gradients": Method(
+        "gradients from an empty text to this", False, _differentiable, integrated_gradients
+    ),
+    "surrogate": Method("a weighted sum fitted to random removals (KernelSHAP)", True, _always, surrogate),
+    "stepwise": Method("parts removed one by one, the one that takes most first", True, _always, stepwise),
 }
 
 
@@ -203,7 +210,7 @@ def _masks(units: int, groups: Sequence[Sequence[int]], gone: Sequence[Sequence[
 
 
 def _groups(subject: Subject, claims: Claims, position: int) -> list[list[int]]:
-    """The units one by one or, where they are many, in some two dozen runs that end where the text pauses."""
+    """The units one by one or, where they are many, in a dozen runs that end where the text pauses."""
     count = claims.units[position]
     if count <= _MOST_UNITS:
         return [[unit] for unit in range(count)]

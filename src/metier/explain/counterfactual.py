@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,18 @@ from metier.tasks.contract import Array, Inputs, Target
 
 _FIRST = (1, 2, 3)
 _DONORS = 5  # nearest rows of another label that words or values are taken from
-_UNITS, _WORDS = 2, 4  # units exchanged, and what each is exchanged for
+_WORDS = 3  # of theirs, that the greatest unit is exchanged for
 
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """A changed example that the expert answers otherwise, and its raw outputs, (1, k) or (1,).
+    """A changed example (`inputs`, of one) that the expert answers otherwise, and its raw outputs, (1, k) or (1,).
 
     `text` is what a person sees of it, `units` are those that were changed, `instead` what stands in their places now;
     it is empty where they were cut out.
     """
 
+    inputs: Inputs
     text: str
     units: tuple[int, ...]
     instead: tuple[str, ...]
@@ -35,11 +36,11 @@ class Counterfactual:
 def search(
     subject: Subject, claims: Claims, weights: Weights, memory: Memory | None, similarity: Array | None
 ) -> list[Counterfactual | None]:
-    """For each example the smallest change found that turns its answer, verified by really answering; else None.
+    """For each example the smallest change found that turns its answer, by really answering; else None.
 
-    Units are removed by their weight, the greatest first: one, two, three, then up to half. Where one is not enough,
-    the two greatest are exchanged for what stands in the nearest rows with another label: one exchange is a smaller
-    change than two removals.
+    Units are removed by their weight, the greatest first: one, two, three, then up to half. Where one is not enough, it
+    is exchanged for what stands in the nearest rows with another label: one exchange is a smaller change than two
+    removals.
     """
     orders = [np.argsort(-found, kind="stable") for found in weights]
     found: list[Counterfactual | None] = [None] * len(claims)
@@ -47,11 +48,24 @@ def search(
     _remove(subject, claims, orders, [part[:1] for part in sizes], found)
     left = [at for at, one in enumerate(found) if one is None]
     if memory is not None and similarity is not None:
-        for at in left:
-            found[at] = _exchange(subject, claims, at, orders[at], memory, similarity[at])
+        _exchange(subject, claims, left, orders, memory, similarity, found)
     rest = [part[1:] if found[at] is None else [] for at, part in enumerate(sizes)]
     _remove(subject, claims, orders, rest, found)
     return found
+
+
+def confirmed(subject: Subject, claims: Claims, found: Sequence[Counterfactual | None]) -> list[Counterfactual | None]:
+    """Those that turn the answer of this subject too, with its own outputs: what a rough one found is asked again."""
+    places = [at for at, one in enumerate(found) if one is not None]
+    out: list[Counterfactual | None] = [None] * len(found)
+    if not places:
+        return out
+    told = subject.predictor.outputs(_together([one.inputs for one in found if one is not None]))
+    for row, at in enumerate(places):
+        own, one = told[row : row + 1], found[at]
+        if one is not None and turned(subject.target, claims, at, own, subject.calibration)[0]:
+            out[at] = replace(one, outputs=own)
+    return out
 
 
 def turned(target: Target, claims: Claims, at: int, outputs: Array, calibration: Any) -> Array:
@@ -97,25 +111,31 @@ def _remove(
 
 
 def _exchange(
-    subject: Subject, claims: Claims, at: int, order: Array, memory: Memory, similarity: Array
-) -> Counterfactual | None:
-    """Exchange one of the greatest units for what the nearest rows of another label have; all asked at once."""
-    if claims.outputs.ndim != 2:
-        return None
-    donors = memory.others(similarity, int(claims.codes[at]), _DONORS)
-    tried: list[tuple[int, Inputs]] = []
-    for unit in order[:_UNITS]:
-        copies = subject.task.exchanged(claims.inputs, at, int(unit), donors, _WORDS)
-        tried += [(int(unit), copies.slice(row, 1)) for row in range(len(copies))]
+    subject: Subject,
+    claims: Claims,
+    left: Sequence[int],
+    orders: Sequence[Array],
+    memory: Memory,
+    similarity: Array,
+    found: list[Counterfactual | None],
+) -> None:
+    """Exchange the greatest unit for what the nearest rows of another label have there; all asked at once."""
+    tried: list[tuple[int, int, Inputs]] = []
+    for at in left if claims.outputs.ndim == 2 else ():
+        if not len(orders[at]):
+            continue
+        donors, unit = memory.others(similarity[at], int(claims.codes[at]), _DONORS), int(orders[at][0])
+        copies = subject.task.exchanged(claims.inputs, at, unit, donors, _WORDS)
+        tried += [(at, unit, copies.slice(row, 1)) for row in range(len(copies))]
     if not tried:
-        return None
-    outputs = subject.predictor.outputs(_together([copy for _, copy in tried]))
-    hits = np.flatnonzero(turned(subject.target, claims, at, outputs, subject.calibration))
-    if not len(hits):
-        return None
-    surest = hits[int(np.argmax(outputs[hits].max(axis=1)))]
-    unit, copy = tried[surest]
-    return _found(subject, claims, at, copy, (unit,), outputs[surest : surest + 1])
+        return
+    outputs = subject.predictor.outputs(_together([copy for _, _, copy in tried]))
+    surest = np.argsort(-outputs.max(axis=1), kind="stable")
+    for row in surest:
+        at, unit, copy = tried[row]
+        told = outputs[row : row + 1]
+        if found[at] is None and turned(subject.target, claims, at, told, subject.calibration)[0]:
+            found[at] = _found(subject, claims, at, copy, (unit,), told)
 
 
 def _found(
@@ -124,7 +144,7 @@ def _found(
     text, spans = subject.task.render(changed, 0), subject.task.units(changed, 0)
     # As many units as before: something stands where the changed ones stood.
     instead = tuple(text[slice(*spans[unit])] for unit in units) if len(spans) == claims.units[at] else ()
-    return Counterfactual(text, units, instead, outputs)
+    return Counterfactual(changed, text, units, instead, outputs)
 
 
 def _together(parts: Sequence[Inputs]) -> Inputs:

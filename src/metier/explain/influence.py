@@ -51,6 +51,12 @@ def parts(predictor: Any, inputs: Inputs, features: Array) -> list[Part]:
     return []
 
 
+def joined(predictor: Any, ends: Sequence[Part]) -> Array:
+    """The predictor's raw outputs, (n, k) or (n,), from those of its parts."""
+    outputs = [part.outputs[:, 0] if part.outputs.shape[1] == 1 else part.outputs for part in ends]
+    return np.asarray(predictor.mixed(*outputs) if hasattr(predictor, "mixed") else outputs[0])
+
+
 def influence(learnt: Sequence[Part], truth: Array, asked: Sequence[Part], codes: Array) -> Array:
     """How far each training row (n) pulled the model towards each claim (m): (m, n), negative where it pulled away.
 

@@ -16,7 +16,7 @@ from metier.data.dataset import Dataset
 from metier.data.sources import is_address, name_of
 from metier.errors import DataError, UsageError
 from metier.expert import Expert
-from metier.explain import choice, counterfactual, influence, neighbours, page, sentence, subject
+from metier.explain import choice, counterfactual, influence, neighbours, page, rough, sentence, subject
 from metier.explain.attribution import METHODS
 from metier.govern import environment, origin, record
 from metier.plan import Plan
@@ -24,7 +24,7 @@ from metier.progress import Progress, Silent
 from metier.tasks.contract import Array, Examples, Inputs
 from metier.workspace import Run, Workspace
 
-_AT_ONCE = 32
+_AT_ONCE = 128
 _LONGEST = 400  # characters of a training row that are quoted
 _ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".gz", ".zip")
 _NOTHING_READ = "There is nothing to read in this row."
@@ -48,6 +48,7 @@ class Explainer:
 
     expert: Expert
     subject: subject.Subject
+    quick: subject.Subject  # the same, or in rougher numbers where that saves time
     memory: neighbours.Memory | None
     no_memory: str
     chosen: choice.Choice
@@ -122,29 +123,36 @@ def load(expert: Expert, place: Workspace, plan: Plan, progress: Progress, rows:
     taken = choice.chosen(
         expert, asked, rows, place.cache, asked=plan.explain.method, seed=plan.seed, progress=progress
     )
-    return Explainer(expert, asked, memory, why, taken, plan)
+    return Explainer(expert, asked, rough.of(asked), memory, why, taken, plan)
 
 
 # -------------------------------------------------------------------------------------------------------- one batch
 
 
 def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
-    expert, asked, memory, plan = explainer.expert, explainer.subject, explainer.memory, explainer.plan
-    claims = asked.claims(inputs)
-    method = explainer.chosen.method
-    weights = [np.zeros(count) for count in claims.units]
-    if method is not None:
-        weights = METHODS[method].function(asked, claims, plan.seed)
-    similarity, pulls = None, None
+    expert, memory, plan = explainer.expert, explainer.memory, explainer.plan
+    asked, quick = explainer.subject, subject.Remembering.of(explainer.quick)
+    outputs = similarity = pulls = None
+    own: list[influence.Part] = []
     if memory is not None:
         vectors = neighbours.seen(expert, inputs, memory.examples.inputs)
         similarity = memory.similarity(vectors)
-        if memory.parts and plan.explain.examples:
-            own = influence.parts(expert.predictor, inputs, vectors)
-            pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes)
+        own = influence.parts(expert.predictor, inputs, vectors)
+        outputs = influence.joined(expert.predictor, own) if own else None
+    claims = asked.claims(inputs, outputs)
+    near = claims if explainer.quick is asked else rough.claims(quick, claims)
+    if memory is not None and own and plan.explain.examples:
+        pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes)
+    method = explainer.chosen.method
+    weights = [np.zeros(count) for count in claims.units]
+    if method is not None:
+        removing = METHODS[method].removes
+        weights = METHODS[method].function(quick if removing else asked, near if removing else claims, plan.seed)
     turns: list[counterfactual.Counterfactual | None] = [None] * len(claims)
     if plan.explain.counterfactual:
-        turns = counterfactual.search(asked, claims, weights, memory, similarity)
+        turns = counterfactual.search(quick, near, weights, memory, similarity)
+        if explainer.quick is not asked:
+            turns = counterfactual.confirmed(asked, claims, turns)
     answers = expert.target.decode(claims.outputs, expert.about["calibration"], expert.about["threshold"])
     found = []
     for at in range(len(claims)):
@@ -153,12 +161,12 @@ def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
             {"token": text[start:end], "start": start, "end": end, "weight": round(float(weight), 6)}
             for (start, end), weight in zip(spans, weights[at], strict=True)
         ]
-        near = None if similarity is None else similarity[at]
-        because = _because(memory, near if pulls is None else pulls[at], plan.explain.examples)
+        cosines = None if similarity is None else similarity[at]
+        because = _because(memory, cosines if pulls is None else pulls[at], plan.explain.examples)
         doubts = sentence.Doubts(
             bool(answers.abstain[at]),
             float(answers.confidence[at]),
-            memory is not None and near is not None and bool(near.max() < memory.near),
+            memory is not None and cosines is not None and bool(cosines.max() < memory.near),
             [text[slice(*spans[unit])] for unit in memory.unheard(inputs, at)] if memory is not None else [],
         )
         found.append(_told(explainer, answers.values[at], tokens, because, turns[at], doubts))

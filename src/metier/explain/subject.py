@@ -55,12 +55,11 @@ class Subject:
             return np.exp(told[np.arange(len(told)), codes].astype(np.float64))
         return told.astype(np.float64) * codes
 
-    def claims(self, inputs: Inputs) -> Claims:
-        """What the model says of each example, as far as an explanation needs it."""
+    def claims(self, inputs: Inputs, outputs: Array | None = None) -> Claims:
+        """What the model says of each example, as far as an explanation needs it. `outputs` are its own, if known."""
         units = tuple(len(self.task.units(inputs, at)) for at in range(len(inputs)))
-        ends = [(at, np.stack([np.ones(count, bool), np.zeros(count, bool)])) for at, count in enumerate(units)]
-        told = self.kept(inputs, ends)
-        outputs, empty = (np.stack([both[side] for both in told]) for side in (0, 1))
+        outputs = self.predictor.outputs(inputs) if outputs is None else outputs
+        empty = np.concatenate(self.kept(inputs, [(at, np.zeros((1, count), bool)) for at, count in enumerate(units)]))
         codes = outputs.argmax(axis=1) if outputs.ndim == 2 else np.where(outputs >= empty, 1, -1)
         full, least = self.support(outputs, codes), self.support(empty, codes)
         if outputs.ndim == 2:
