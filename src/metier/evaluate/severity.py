@@ -15,6 +15,7 @@ import numpy as np
 from metier.evaluate.case import Case
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.evaluate.metrics import decisions
+from metier.evaluate.row_order import row_order
 from metier.tasks.contract import Array, Inputs, Metric, Perturbation
 
 _RESAMPLES = 1000
@@ -131,7 +132,8 @@ def gap_of_drops(
     from scipy.special import ndtr
 
     sign = 1.0 if metric.greater_is_better else -1.0
-    sides = (*expert, *generic)
+    order = row_order(truth, *expert, *generic)
+    truth, sides = truth[order], [side[order] for side in (*expert, *generic)]
     one, two, three, four = (metric.function(truth, side) for side in sides)
     points = sign * ((one - two) - (three - four))
     if len(truth) < 2 or not np.isfinite(points):

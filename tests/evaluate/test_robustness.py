@@ -1,0 +1,143 @@
+"""What worse inputs cost: counted against the clean rows and the generic base, found where planted, else not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import Finished, write_tickets
+from tests.evaluate.worded import case_of
+
+from metier.evaluate import robustness
+from metier.evaluate.case import Case
+from metier.evaluate.class_metrics import class_metrics
+from metier.evaluate.quantity_metrics import quantity_metrics
+from metier.evaluate.severity import apply, cost, gap_of_drops
+from metier.pages.page import render
+
+
+@pytest.fixture(scope="module")
+def brittle(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """An expert that knows whole words alone, beside a base that needs their beginnings only."""
+    data = write_tickets(tmp_path_factory.mktemp("rows") / "tickets.csv", 300, seed=11)
+    return case_of(finished, None, 3, file=data)
+
+
+@pytest.fixture(scope="module")
+def answer(brittle: Case) -> Any:
+    return robustness.ask(brittle)
+
+
+def of(answer: Any, name: str) -> list[dict[str, Any]]:
+    return [one for one in answer.figures["robustness"] if one["perturbation"] == name]
+
+
+def test_the_shape_relied_on(answer: Any) -> None:
+    entries = answer.figures["robustness"]
+    assert {"perturbation", "severity", "metric", "value", "low", "high", "generic"} <= set(entries[0])
+    assert len({one["perturbation"] for one in entries}) >= 10
+    assert all(one["low"] <= one["value"] <= one["high"] for one in entries)
+    for name in ("typos", "scanning errors"):
+        assert [one["severity"] for one in of(answer, name)] == [0.1, 0.25, 0.5]
+    assert [one["rows"] for one in of(answer, "typos")] == [150, 150, 300]
+    json.dumps(answer.figures)
+
+
+def test_a_planted_weakness_is_found_and_said_to_come_from_tuning(answer: Any) -> None:
+    mild, _, strong = of(answer, "typos")
+    assert strong["costs"]
+    assert strong["brittle"]
+    assert strong["drop"] > mild["drop"] > 0
+    assert strong["drop"] > strong["generic_drop"] + 0.05
+    assert strong["clean"] - strong["value"] == pytest.approx(strong["drop"])
+    assert strong["flip_rate"] > strong["generic_flip_rate"]
+    assert answer.card.standing != "good"
+    assert "typos" in answer.card.answer
+    case = of(answer, "case")
+    assert [one["severity"] for one in case] == [0.5], "what costs nothing at its worst is not followed"
+    assert case[0]["drop"] == 0
+    assert not case[0]["costs"]
+
+
+def test_no_brittleness_where_both_read_alike(brittle: Case) -> None:
+    twin = replace(brittle, expert=replace(brittle.expert, predictor=brittle.expert.generic))
+    twin = replace(twin, evaluation=replace(brittle.evaluation, outputs=brittle.generic_outputs))
+    assert not any(one["brittle"] for one in robustness.ask(twin).figures["robustness"])
+
+
+def test_rows_left_as_they_were_cost_no_pass_and_keep_their_answers(brittle: Case) -> None:
+    change = next(one for one in brittle.expert.task.perturbations() if one.name == "typos")
+    rows = brittle.sample(100)
+    some = apply(brittle, change, 0.05, rows)
+    assert 5 < some.touched.sum() < 95
+    assert np.array_equal(some.outputs[~some.touched], brittle.evaluation.outputs[rows][~some.touched])
+    assert not np.array_equal(some.outputs, brittle.evaluation.outputs[rows])
+    nothing = cost(brittle, apply(brittle, change, 0.0, rows))
+    assert (nothing.drop.points, nothing.gap.points, nothing.flipped) == (0, 0, (0, 0))
+    again = apply(brittle, change, 0.05, rows)
+    assert np.array_equal(again.outputs, some.outputs)
+
+
+def test_the_page_shows_curves_and_rows_that_turned(answer: Any) -> None:
+    page = render("Robust", answer.sections)
+    assert [section.template for section in answer.sections] == ["severity", "turned"]
+    assert page.count('class="chart"') >= 1
+    assert "As it was" in page
+    turned = answer.sections[1].data["items"]
+    assert turned
+    assert all(item["answer"] != item["changed_answer"] and item["before"] != item["after"] for item in turned)
+
+
+def test_long_texts_take_fewer_rows_and_never_too_few(finished: Finished, tmp_path: Any) -> None:
+    short = case_of(finished, None, 3)
+    assert robustness.affordable(short, 13) == 400
+    path = tmp_path / "long.csv"
+    path.write_text("text,intent\n" + f"{'my card does not work ' * 40},card\n" * 120, encoding="utf-8")
+    long = case_of(finished, None, 3, file=path)
+    assert 100 <= robustness.affordable(long, 13) < 250
+    assert robustness.affordable(replace(long, plan=long.plan.of(sample=50)), 13) == 50
+
+
+# ---------------------------------------------------------------------------------------------- drops held side by side
+
+
+def lose(truth: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Clean outputs that are right on 85% of the rows, and changed ones that lose `share` of these."""
+    width = 3
+    clean = rng.normal(size=(len(truth), width))
+    right = rng.random(len(truth)) < 0.85
+    clean[np.arange(len(truth)), np.where(right, truth, (truth + 1) % width)] += 6
+    changed = clean.copy()
+    hit = rng.random(len(truth)) < share
+    changed[hit] = rng.normal(size=(int(hit.sum()), width))
+    return clean, changed
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1"])
+def test_alike_losses_are_rarely_called_different_and_different_ones_are_found(name: str) -> None:
+    metric, level, called, found = class_metrics(3)[name], 0.05, 0, 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(0, 3, 200)
+        one, other, worse = (lose(truth, share, rng) for share in (0.15, 0.15, 0.5))
+        called += gap_of_drops(metric, truth, one, other, seed=seed).p < level
+        gap = gap_of_drops(metric, truth, worse, other, seed=seed)
+        found += gap.p < level and gap.low > 0
+    assert called <= 8  # 3 expected of 60; 8 or more come up in 1 of 100 such tests
+    assert found >= 54
+
+
+def test_a_gap_counts_in_the_direction_of_the_metric() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=300)
+    clean, worse = truth + rng.normal(0, 0.3, 300), truth + rng.normal(0, 1.5, 300)
+    for name in ("mae", "rmse", "r2"):
+        gap = gap_of_drops(quantity_metrics()[name], truth, (clean, worse), (clean, clean))
+        assert gap.points > 0
+        assert gap.low > 0
+        order = rng.permutation(300)
+        again = gap_of_drops(quantity_metrics()[name], truth[order], (clean[order], worse[order]), (clean[order],) * 2)
+        assert (again.points, again.low, again.high, again.p) == (gap.points, gap.low, gap.high, gap.p)
