@@ -223,7 +223,10 @@ class EvaluatePlan(_Section):
 
     questions: tuple[str, ...] = Field(
         (),
-        description="Ask these alone: slices, bias, robustness, forgetting, calibration, privacy, cost, explanation.",
+        description=(
+            "Ask these alone: comparison, slices, bias, robustness, forgetting, calibration, privacy, cost, "
+            "explanation; all if left out."
+        ),
         json_schema_extra={"flag": "only"},
     )
     groups: tuple[str, ...] = Field(

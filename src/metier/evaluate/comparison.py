@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,8 @@ from metier.evaluate.equivalence import Equivalence, equivalence, usual_margin
 from metier.evaluate.intervals import Gain, paired_gain
 from metier.evaluate.multiple_tests import holm
 from metier.evaluate.power import Power, power_of
+from metier.expert import Expert
 from metier.tasks.contract import Array, Metric, Section, Target
-
-if TYPE_CHECKING:
-    from metier.expert import Expert
 
 # A label the other expert does not know gets this logarithm of a probability.
 _NEVER = -1e4
@@ -47,6 +45,16 @@ class Compared:
         return {"rows": self.rows, "gains": gains, **self.equivalence.as_json(), "power": self.power.as_json()}
 
 
+def ask(case: Case) -> Answer:
+    """The gain over the generic base in every metric and, where the plan names one, over another expert."""
+    answer = with_generic(case)
+    if case.plan.evaluate.against is None:
+        return answer
+    other = compare(case, Expert.load(case.plan.evaluate.against, cache=case.place.cache, progress=case.progress))
+    figures = {**answer.figures, **other.figures}
+    return Answer(figures, [*answer.sections, *other.sections], other.card, [*answer.notes, *other.notes])
+
+
 def compare(case: Case, other: Expert) -> Answer:
     """This expert against another one on the rows both can read; figures under `against`.
 
@@ -55,6 +63,8 @@ def compare(case: Case, other: Expert) -> Answer:
     truth, ours, theirs, lost = _side_by_side(case, other)
     found = compared(case, truth, theirs, ours)
     name = str(other.about.get("name") or other.folder)
+    if name == case.expert.about.get("name"):
+        name = str(other.folder)
     notes = [f"{lost:,} rows that {name} cannot read are left out of the comparison with it."] if lost else []
     section = _section(case, found, name, f"This expert against {name}")
     return Answer(figures={"against": {"expert": name, **found.as_json()}}, sections=[section], notes=notes)
@@ -68,9 +78,7 @@ def with_generic(case: Case) -> Answer:
     return Answer(figures={"gains": figures["gains"], "power": figures["power"]}, sections=[section])
 
 
-def compared(
-    case: Case, truth: Array, theirs: Array, ours: Array, *, margin: float | None = None
-) -> Compared:
+def compared(case: Case, truth: Array, theirs: Array, ours: Array, *, margin: float | None = None) -> Compared:
     """Paired gains of our outputs (n, k) or (n,) over theirs in every metric of the target, and the case's own.
 
     `margin` is what is too little to matter, in units of the case's metric; left out, see `usual_margin`.
@@ -84,9 +92,7 @@ def compared(
     width = usual_margin(metric, metric.function(truth, theirs)) if margin is None else margin
     same = equivalence(metric, truth, theirs, ours, width, level=case.level, seed=case.seed)
     power = power_of(metric, truth, theirs, ours, gains[metric.name], level=case.level)
-    return Compared(
-        metric, len(truth), gains, dict(zip(gains, map(float, adjusted), strict=True)), same, power
-    )
+    return Compared(metric, len(truth), gains, dict(zip(gains, map(float, adjusted), strict=True)), same, power)
 
 
 # -------------------------------------------------------------------------------------------------- two experts
@@ -139,18 +145,18 @@ def _shown(target: Target, names: Sequence[str]) -> str:
 
 
 def _section(case: Case, found: Compared, other: str, title: str) -> Section:
-    """The gains of metrics that are shares as a picture about zero, the rest in its table."""
-    shares = [name for name in found.gains if _is_share(found.gains[name], case, name)]
+    """The gains of metrics that are shares as one picture about zero; of a quantity all, in their own units."""
+    known = case.expert.target.metrics()
+    shares = [name for name in found.gains if name in known and _is_share(known[name], case)]
     rows = [
         {
-            "name": case.expert.target.metrics()[name].title if name in case.expert.target.metrics() else name,
-            **{"value": gain.points, "low": gain.low, "high": gain.high},
+            "name": known[name].title or name if name in known else name,
+            **{end: _plain(value) for end, value in (("value", gain.points), ("low", gain.low), ("high", gain.high))},
             "note": f"{name}, p = {found.p_holm[name]:.2g} after Holm",
         }
         for name, gain in found.gains.items()
         if (name in shares) == bool(shares)
     ]
-    rows = [{**row, **{end: _plain(row[end]) for end in ("value", "low", "high")}} for row in rows]
     data = {
         "rows": rows,
         "axis": f"Gain over {other}",
@@ -183,9 +189,8 @@ def equivalent_in_words(found: Compared, other: str) -> str:
     return f"It is not proven that it is less than {margin} worse than {other} in {found.metric.name}."
 
 
-def _is_share(gain: Gain, case: Case, name: str) -> bool:
-    metric = case.expert.target.metrics().get(name)
-    return metric is not None and metric.greater_is_better and case.classes and np.isfinite(gain.points)
+def _is_share(metric: Metric, case: Case) -> bool:
+    return metric.greater_is_better and case.classes
 
 
 def _plain(value: float) -> float | None:

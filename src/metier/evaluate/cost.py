@@ -26,10 +26,16 @@ _TURNS = 3
 _MILLION = 1e6
 # Printed by a process of its own: what loading an expert and answering some rows takes at its highest.
 _WEIGH = """
-import json, resource, sys
+import json, sys
+from pathlib import Path
 from metier.expert import Expert
 Expert.load(sys.argv[1]).predict(json.loads(sys.stdin.read()))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+status = Path("/proc/self/status")
+if status.exists():  # a child's ru_maxrss starts at its parent's size
+    print(int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024)
+else:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 
 

@@ -24,6 +24,7 @@ from metier.workspace import Run, Workspace
 
 # Question -> where it lives; each module has `ask(case) -> Answer`. The page shows them in this order.
 QUESTIONS: Mapping[str, str] = {
+    "comparison": "metier.evaluate.comparison",
     "slices": "metier.evaluate.slices",
     "bias": "metier.evaluate.bias",
     "robustness": "metier.evaluate.robustness",
