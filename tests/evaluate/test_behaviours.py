@@ -94,6 +94,9 @@ def test_slots_are_filled_within_a_case_and_from_case_to_case(tmp_path: Path) ->
         ({"kind": "minimum", "texts": ["a"], "label": "card", "allowd": 1}, "did you mean 'allowed'"),
         ({"kind": "minimum", "texts": ["a"], "label": "card", "allowed": 2}, "from 0 to 1"),
         ({"kind": "invariance", "rows": 5}, "need a perturbation"),
+        ({"kind": "minimum", "texts": "a", "label": "card"}, "texts must be a list"),
+        ({"kind": "minimum", "templates": ["{x}"], "slots": ["x"], "label": "card"}, "slots must be an object"),
+        ({"kind": "invariance", "trials": [1]}, "unknown key 'trials'"),
         ({"kind": "invariance", "templates": ["a"], "changed": []}, "as many entries"),
     ],
 )

@@ -71,9 +71,11 @@ def read(path: str | Path, labels: Sequence[str]) -> tuple[Behaviour, ...]:
 
     Raises UsageError naming every problem.
     """
-    records = _records(Path(path))
     problems: list[str] = []
-    found = [_behaviour(record, place, labels, problems) for place, record in enumerate(records, 1)]
+    found = [
+        _behaviour(record, lines, place, labels, problems)
+        for place, (record, lines) in enumerate(_records(Path(path)), 1)
+    ]
     names = [one.name for one in found]
     problems += [f"two behaviours are named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
     if problems or not found:
@@ -86,13 +88,14 @@ def _error(problem: str, found: str) -> UsageError:
     return UsageError("bad-behaviours", problem, found=found, fix="docs/behaviours.md shows each kind with an example.")
 
 
-def _records(path: Path) -> list[Any]:
+def _records(path: Path) -> list[tuple[Any, list[Trial]]]:
+    """Each behaviour as it was written; of a CSV file with its cases, one a line, apart."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
             return _of_csv(text)
         if path.suffix.lower() == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [(json.loads(line), []) for line in text.splitlines() if line.strip()]
         whole = json.loads(text)
     except (OSError, ValueError) as error:
         raise _error("A file of behaviours must be JSON, JSON Lines or CSV.", f"{path}: {error}") from error
@@ -101,44 +104,46 @@ def _records(path: Path) -> list[Any]:
         raise _error(
             'The file must be a list, or hold one as {"behaviours": [...]}.', f"{path}: {type(whole).__name__}"
         )
-    return listed
+    return [(record, []) for record in listed]
 
 
-def _of_csv(text: str) -> list[Any]:
-    """One case a line; lines of one name are one behaviour, and what is said of it stands on its first line."""
+def _of_csv(text: str) -> list[tuple[Any, list[Trial]]]:
+    """Lines of one name are one behaviour, and what is said of it stands on its first line."""
     reader = csv.DictReader(io.StringIO(text))
     unknown = sorted(set(reader.fieldnames or ()) - set(_COLUMNS))
     if unknown or not {"name", "kind", "text"} <= set(reader.fieldnames or ()):
         raise ValueError(f"columns {', '.join(reader.fieldnames or ())}; known are {', '.join(_COLUMNS)}")
-    grouped: dict[str, dict[str, Any]] = {}
+    found: dict[str, tuple[dict[str, Any], list[Trial]]] = {}
     for line in reader:
         cells = {name: value for name, value in line.items() if value not in (None, "")}
         name = str(cells.get("name", ""))
-        one = grouped.setdefault(name, {"name": name, "kind": cells.get("kind", ""), "trials": []})
+        one, trials = found.setdefault(name, ({"name": name, "kind": cells.get("kind", "")}, []))
         for key in ("must", "tolerance", "allowed"):
             if key in cells:
                 one.setdefault(key, cells[key] if key == "must" else float(cells[key]))
-        items = [cells[key] for key in ("text", "changed") if key in cells]
-        one["trials"].append((items, cells["label"].split("|") if "label" in cells else []))
-    return list(grouped.values())
+        items = tuple(cells[key] for key in ("text", "changed") if key in cells)
+        trials.append(Trial(items, tuple(cells["label"].split("|")) if "label" in cells else ()))
+    return list(found.values())
 
 
-def _behaviour(record: Any, place: int, labels: Sequence[str], problems: list[str]) -> Behaviour:
+def _behaviour(
+    record: Any, lines: Sequence[Trial], place: int, labels: Sequence[str], problems: list[str]
+) -> Behaviour:
     if not isinstance(record, dict) or not str(record.get("name", "")).strip():
         problems.append(f"behaviour {place} must be an object with a name")
         return Behaviour(f"behaviour {place}", "minimum")
     name, kind = str(record["name"]), str(record.get("kind", ""))
-    said: list[str] = [f"unknown key {key!r}{_near(key, _KEYS)}" for key in record if key not in (*_KEYS, "trials")]
+    said: list[str] = [f"unknown key {key!r}{_near(key, _KEYS)}" for key in record if key not in _KEYS]
     if kind not in KINDS:
         said.append(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     own = _many(record.get("label"))
-    trials = tuple(_trials(record, kind, own, said))
+    trials = tuple(_trials(record, lines, kind, own, said))
     one = Behaviour(
         name,
         kind,
         trials,
         rows=_number(record, "rows", 0, said, whole=True, low=1, high=1e9),
-        set={str(key): _many(value, plain=True) for key, value in (record.get("set") or {}).items()},
+        set=_lists(record, "set", said),
         perturbation=str(record.get("perturbation") or ""),
         severity=_number(record, "severity", None, said, low=0, high=1),
         labels=own,
@@ -153,13 +158,19 @@ def _behaviour(record: Any, place: int, labels: Sequence[str], problems: list[st
     return one
 
 
-def _trials(record: Mapping[str, Any], kind: str, own: tuple[str, ...], said: list[str]) -> Iterator[Trial]:
+def _trials(
+    record: Mapping[str, Any], lines: Sequence[Trial], kind: str, own: tuple[str, ...], said: list[str]
+) -> Iterator[Trial]:
     """The cases a record spells out: one by one, in pairs, or as templates with slots; at most `most`, drawn evenly."""
-    found = [Trial(tuple(items), tuple(labels)) for items, labels in record.get("trials", ())]
-    found += [Trial(tuple(group), own) for group in record.get("pairs", ()) if isinstance(group, list)]
-    found += [Trial((text,), own) for text in record.get("texts", ())]
-    templates, changed = record.get("templates", ()), record.get("changed")
-    slots, vary = record.get("slots") or {}, _many(record.get("vary"))
+    found = [*lines]
+    for key in ("texts", "pairs", "templates", "changed"):
+        if not isinstance(record.get(key) or [], list):
+            said.append(f"{key} must be a list, not {record[key]!r}")
+            return
+    found += [Trial(tuple(group), own) for group in record.get("pairs") or () if isinstance(group, list)]
+    found += [Trial((text,), own) for text in record.get("texts") or ()]
+    templates, changed = record.get("templates") or (), record.get("changed")
+    slots, vary = _lists(record, "slots", said), _many(record.get("vary"))
     if changed is not None and len(changed) != len(templates):
         said.append(f"changed must have as many entries as templates: {len(changed)} and {len(templates)}")
         return
@@ -225,6 +236,15 @@ def _incomplete(one: Behaviour, labels: Sequence[str]) -> Iterator[str]:
         yield f"must has to be one of {', '.join(MOVES)}, not {one.must!r}"
     if one.perturbation and one.kind == "minimum":
         yield "a perturbation belongs to invariance or directional"
+
+
+def _lists(record: Mapping[str, Any], key: str, said: list[str]) -> dict[str, tuple[Any, ...]]:
+    """An object of lists, such as slots."""
+    value = record.get(key) or {}
+    if not isinstance(value, dict):
+        said.append(f"{key} must be an object of lists, not {value!r}")
+        return {}
+    return {str(name): _many(values, plain=True) for name, values in value.items()}
 
 
 def _many(value: Any, *, plain: bool = False) -> tuple[Any, ...]:

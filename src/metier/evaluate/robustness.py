@@ -6,7 +6,7 @@ that cost something. What a change is, is the kind's own: `Task.perturbations`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -101,7 +101,7 @@ def _neighbour(letter: str, draw: float) -> str:
         if at >= 0:
             beside = [*keys[max(0, at - 1) : at], *keys[at + 1 : at + 2]]
             beside += [row[at] for row in _KEYS[max(0, number - 1) : number + 2] if row != keys and at < len(row)]
-            found = beside[int(draw * len(beside))]
+            found = str(beside[int(draw * len(beside))])
             return found.upper() if letter.isupper() else found
     return letter * 2
 
