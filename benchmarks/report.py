@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.common import ROOT, recorded
 from benchmarks.datasets import SPECS, TABLE
 from benchmarks.report_data_room import DATA_ROOM
+from benchmarks.report_evidence import EVIDENCE
 from benchmarks.report_wanted import Figures, Wanted
 
 NOT_RUN = "not run yet"
@@ -227,6 +228,8 @@ def page() -> str:
         "\n".join(figures(WANTED)),
         "## Figures wanted of the data room",
         "\n".join(figures(DATA_ROOM)),
+        "## Figures wanted of the evidence",
+        "\n".join(figures(EVIDENCE)),
         "## Data sets",
         f"{len(SPECS) - tables} of texts, {tables} of rows. Ours: test metric (95% interval), chosen rung, wall seconds"
         " of the whole process, its peak memory.",

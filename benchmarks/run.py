@@ -23,6 +23,8 @@ ALL = {
     "planted": ((), ()),
     "curate_time": ((), ("--parts", "million", "--rows", "3000")),
     "base_ranking": ((), ("sms_spam", "--rows", "200")),
+    "confidence": ((), ("sms_spam", "--rows", "300")),
+    "evaluation_time": ((), ("--rungs", "frozen", "--rows", "300")),
     "forecast": ((), ("sms_spam", "--rows", "300")),
     "peers_train": ((), ("--rows", "120", "--epochs", "1", "--learning-rates", "1e-4")),
     "few_shot": ((), ("sms_spam", "--seeds", "1", "--shots", "8", "--test-rows", "50")),

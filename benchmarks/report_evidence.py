@@ -1,0 +1,44 @@
+"""The figures wanted of evaluation and explanation: what each result says, and when it is met."""
+
+from __future__ import annotations
+
+from benchmarks.report_wanted import Figures, Wanted
+
+
+def _coverage(f: Figures) -> str:
+    parts = [f"{name} {method['coverage']:.3f}" for name, method in f["methods"].items()]
+    furthest = max((m["furthest"] for m in f["methods"].values() if m["furthest"] is not None), default=None)
+    apart = "" if furthest is None else f"; furthest label or group that calibrates itself: {100 * furthest:.1f} points off"
+    return f"ECE {f['ece']['value']:.4f} on {f['rows']:,} rows; coverage at {f['level']:.0%}: {', '.join(parts)}{apart}"
+
+
+def _covered(f: Figures) -> bool:
+    methods = f["methods"].values()
+    near = all(abs(m["coverage"] - f["level"]) <= 0.01 for m in methods)
+    return near and all(m["furthest"] is None or m["furthest"] <= 0.01 for m in methods)
+
+
+def _confidence(name: str, least: float | None) -> Wanted:
+    ece = "" if least is None else f"ECE <= {least:g}; "
+    return Wanted(
+        f"{name}: {ece}conformal coverage within 1 point of nominal, overall and for parts that calibrate themselves",
+        "confidence", name, _coverage,
+        lambda f: _covered(f) and (least is None or f["ece"]["value"] <= least),
+    )  # fmt: skip
+
+
+def _whole(rung: str) -> Wanted:
+    return Wanted(
+        f"whole evaluation of a Banking77 expert (rung {rung}), all questions, <= 4 minutes on 2 cores",
+        "evaluation_time", f"banking77/{rung}",
+        lambda f: f"{f['wall_seconds']:.0f} s ({f['cpu_seconds']:.0f} processor seconds), {f['peak_mib']} MiB",
+        lambda f: f["wall_seconds"] <= 240,
+    )  # fmt: skip
+
+
+EVIDENCE = (
+    *(_confidence(name, 0.03) for name in ("banking77", "tweeteval_emotion_train", "sms_spam")),
+    *(_confidence(name, None) for name in ("german_credit", "diabetes_130")),
+    _whole("frozen"),
+    _whole("adapter"),
+)
