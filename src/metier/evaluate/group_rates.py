@@ -44,9 +44,7 @@ class Rates:
 def rates(groups: Groups, truth: Array, outputs: Array) -> Rates:
     """The rates of every group from (n,) codes and (n, k) outputs."""
     size, width = len(groups.labels), outputs.shape[1]
-    both, true, guessed, rows = _counter(groups.codes, truth, decisions(outputs), size, width)(
-        np.ones((len(truth), 1))
-    )
+    both, true, guessed, rows = _counter(groups.codes, truth, decisions(outputs), size, width)(np.ones((len(truth), 1)))
     above, below = _shares(both, true, guessed, rows)
     flat = {name: np.broadcast_to(value, both.shape)[..., 0] for name, value in below.items()}
     return Rates({name: value[..., 0] for name, value in above.items()}, flat, both.sum(axis=1)[:, 0], rows[:, 0, 0])

@@ -78,9 +78,7 @@ Found = tuple[dict[str, Any], dict[str, float], Mapping[str, Gain]]
 
 def _shares_of(case: Case, groups: Groups) -> Found:
     truth, outputs, level = case.evaluation.truth, case.evaluation.outputs, case.level
-    gaps = group_gaps.measure(
-        groups, truth, outputs, case.generic_outputs, positive(case), level=level, seed=case.seed
-    )
+    gaps = group_gaps.measure(groups, truth, outputs, case.generic_outputs, positive(case), level=level, seed=case.seed)
     names = case.expert.target.values(np.arange(case.expert.target.width))
     rates, intervals = _rates(groups, gaps.rates, gaps.label, level)
     calibration = _calibration(case, groups)
@@ -117,9 +115,7 @@ def _rates(groups: Groups, found: Rates, label: int, level: float) -> tuple[dict
     plain: dict[str, Any] = {}
     intervals: dict[str, Any] = {}
     for at, name in enumerate(groups.labels):
-        shares = {
-            each: _share(found.above[each][at, label], found.below[each][at, label], level) for each in SHARES
-        }
+        shares = {each: _share(found.above[each][at, label], found.below[each][at, label], level) for each in SHARES}
         shares["accuracy"] = _share(found.right[at], found.rows[at], level)
         plain[name] = {each: _plain(share.value) for each, share in shares.items()} | {"rows": int(found.rows[at])}
         intervals[name] = {each: share.as_json() for each, share in shares.items()}

@@ -71,6 +71,11 @@ class Terms:
             found.append(Found(match.start(), match.end(), identity, slot, index))
         return found
 
+    @property
+    def words(self) -> set[str]:
+        """All words of its terms, in lower case."""
+        return {word for term in self._places for word in re.findall(r"\w+", term)}
+
     def written(self, found: Found, text: str) -> str:
         """The term as the list spells it, which tells whether it is a proper name."""
         return self.identities[found.identity][found.slot][found.index]
@@ -187,9 +192,11 @@ def _shared(axis: str, identities: Mapping[str, Any]) -> list[str]:
 
 
 def _kind(value: Any) -> str:
-    return {list: "a list", dict: "an empty object", str: "a text", type(None): "null"}.get(type(value), "a number") if (
-        value or not isinstance(value, list)
-    ) else "an empty list"
+    return (
+        {list: "a list", dict: "an empty object", str: "a text", type(None): "null"}.get(type(value), "a number")
+        if (value or not isinstance(value, list))
+        else "an empty list"
+    )
 
 
 def _bad(found: str) -> UsageError:

@@ -193,7 +193,9 @@ def _trained(ground: _Ground) -> tuple[list[Eased], str]:
         return [], f"Reweighting and balanced sampling could not be measured: the training data has no {absent[0]!r}."
     positions = _at_most(len(origin.examples), case.seed)
     examples = origin.examples.take(positions)
-    groups = crossed([of_values(name, _cells(origin.dataset.table, name, examples.rows)) for name in ground.groups.columns])
+    groups = crossed(
+        [of_values(name, _cells(origin.dataset.table, name, examples.rows)) for name in ground.groups.columns]
+    )
     rung = _rung(case)
     inputs = case.examples.inputs
     with tempfile.TemporaryDirectory() as folder:

@@ -2,11 +2,11 @@
 
 Three questions, each with its own null, and a bias is called only where all that can be asked are answered with yes:
 
-- *More than neutral words.* Of each text, how often do two identities' versions differ in their answer, and how often two
-  versions of like words (neutral ones, or terms of one identity)? Signs of the differences are flipped at random.
 - *In a direction.* Every word has some effect. Is an identity's larger than those of like words? A t test whose units
   are words, not texts, as the same word in a hundred texts is still one word (Clark 1973).
-- *By tuning.* Is the first difference larger than the generic base's on the same texts? Signs flipped again.
+- *More than neutral words.* Do answers really turn with the identity that is pushed most, and more often than with two like
+  words in the same place? Signs of the rows' differences are flipped at random.
+- *By tuning.* Does the identity move the expert farther than the generic base, each measured in like words' effects?
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from metier.evaluate.swap_texts import NEUTRAL, Wordings
 from metier.tasks.contract import Array
 
 _FLIPS = 4999
+_DEALS = 1999
 _LEAST = -20.0  # of a log-probability
 
 
@@ -66,29 +67,42 @@ class Pairs:
     """Pairs of versions by row: `between` identities, and `within` like words. Each is (first, second, row)."""
 
     between: tuple[Array, Array, Array]
-    within: tuple[Array, Array, Array]
+    within: tuple[Array, Array, Array]  # neutral words; terms of one identity where there are none
     swaps: tuple[Array, Array, Array]  # the text as it stands, and each other identity's version
 
 
-def pairs(found: Sequence[Wordings]) -> Pairs:
-    """All pairs of versions of the same row; versions are numbered through all rows."""
+def pairs(found: Sequence[Wordings], pushed: str | None = None) -> Pairs:
+    """All pairs of versions of the same row; versions are numbered through all rows.
+
+    With `pushed` only those of that identity with others are `between`.
+    """
     between: list[tuple[int, int, int]] = []
     within: list[tuple[int, int, int]] = []
     swaps: list[tuple[int, int, int]] = []
-    start = 0
+    start, like = 0, _like(found)
     for row, wording in enumerate(found):
         versions = wording.versions
         for i, one in enumerate(versions):
             for j in range(i + 1, len(versions)):
                 other = versions[j]
-                if one.identity == other.identity:
+                if one.identity == other.identity and one.identity in like:
                     within.append((start + i, start + j, row))
-                elif NEUTRAL not in (one.identity, other.identity):
-                    between.append((start + i, start + j, row))
+                elif one.identity != other.identity and NEUTRAL not in (one.identity, other.identity):
+                    if pushed is None or pushed in (one.identity, other.identity):
+                        between.append((start + i, start + j, row))
                     if i == 0 and other.alternate == 0:
                         swaps.append((start, start + j, row))
         start += len(versions)
     return Pairs(_columns(between), _columns(within), _columns(swaps))
+
+
+def _like(found: Sequence[Wordings]) -> set[str]:
+    """The identities whose terms are like words: neutral ones, or all identities where there are none.
+
+    A bias may lie on one term of an identity and not on the next: with neutral words at hand, terms are no null.
+    """
+    names = {version.identity for wording in found for version in wording.versions}
+    return {NEUTRAL} if NEUTRAL in names else names
 
 
 def _columns(rows: list[tuple[int, int, int]]) -> tuple[Array, Array, Array]:
@@ -102,6 +116,19 @@ def differing(said: Answers, chosen: tuple[Array, Array, Array], rows: int) -> A
     count = np.bincount(row, minlength=rows)
     found = np.bincount(row, said.differ(first, second), minlength=rows)
     return np.asarray(np.where(count > 0, found / np.maximum(count, 1), np.nan))
+
+
+def larger_test(here: Array, there: Array, seed: int) -> float | None:
+    """One-sided p that rows `here` (n,) are no larger on average than rows `there` (m,), by dealing them out anew."""
+    here, there = here[np.isfinite(here)], there[np.isfinite(there)]
+    if not len(here) or not len(there):
+        return None
+    both = np.concatenate([here, there])
+    if not both.any():
+        return 1.0
+    rng = np.random.default_rng([seed, len(both)])
+    drawn = np.array([rng.permutation(both)[: len(here)].mean() for _ in range(_DEALS)])
+    return float((1 + (drawn >= here.mean() - 1e-12).sum()) / (1 + _DEALS))
 
 
 def flip_test(difference: Array, seed: int) -> float | None:
@@ -118,46 +145,102 @@ def flip_test(difference: Array, seed: int) -> float | None:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How much words differ in effect that should not: variance (d,) of one word's, from `free` degrees of freedom."""
+
+    variance: Array
+    free: int
+
+
+@dataclass(frozen=True)
 class Effect:
-    """How far an identity moves the answer, against the other identities: `shift` (d,) of the leaning, and its p."""
+    """How far an identity moves the answer, against the other identities: `shift` (d,) of the leaning.
+
+    `like` is how far like words do, in the same units; `p` that the identity is no more than one of them.
+    """
 
     identity: str
     shift: Array
+    like: Spread
     p: float
 
+    @property
+    def direction(self) -> tuple[int, float]:
+        """Along which dimension it moves the answer most (upwards, where there are several), and its sign."""
+        if len(self.shift) == 1:
+            return 0, float(np.sign(self.shift[0])) or 1.0
+        return int(np.argmax(self.shift)), 1.0
 
-def effects(found: Sequence[Wordings], said: Answers) -> list[Effect]:
-    """Of each identity, whether it moves the answers farther than like words do; [] where like words are missing.
 
-    The effect of a word is its mean over the rows, each row about its own mean. Words of one identity, and neutral words,
-    tell how much words differ that should not matter.
+def effects(found: Sequence[Wordings], said: Answers, data_words: Spread | None = None) -> dict[str, list[Effect]]:
+    """Of each identity, whether it moves the answers farther than like words do, by what the like words are.
+
+    The effect of a word is its mean over the rows, each row about its own mean. Like words are neutral ones `in place` of
+    the term (or other terms of the identity, where there are none), and words of the `data` in theirs.
     """
     words = _words(found, said.leaning)
     names = [name for name in words if name != NEUTRAL]
-    spread = [np.asarray(each) for each in words.values() if len(each) > 1]
-    free = sum(len(each) - 1 for each in spread)
-    if free < 2 or len(names) < 2:
-        return []
-    variance = sum(((each - each.mean(axis=0)) ** 2).sum(axis=0) for each in spread) / free
+    spreads = {"in place": _placed(words, _like(found)), "data": data_words}
+    if len(names) < 2:
+        return {}
     means = {name: np.asarray(words[name]).mean(axis=0) for name in names}
-    share = {name: 1 / len(words[name]) for name in names}
-    out = []
-    for name in names:
-        others = [other for other in names if other != name]
-        shift = means[name] - np.mean([means[other] for other in others], axis=0)
-        size = share[name] + sum(share[other] for other in others) / len(others) ** 2
-        out.append(Effect(name, shift, _t_test(shift, variance * size, free)))
+    shifts = {name: means[name] - np.mean([means[other] for other in names if other != name], axis=0) for name in names}
+    # One word against the mean of the others: that an identity has several terms, unlike in effect, proves nothing.
+    size = 1 + 1 / (len(names) - 1)
+    out = {}
+    for kind, spread in spreads.items():
+        if spread is not None and spread.free > 1:
+            like = Spread(spread.variance * size, spread.free)
+            out[kind] = [Effect(name, shift, like, _t_test(shift, like)) for name, shift in shifts.items()]
     return out
 
 
-def _t_test(shift: Array, variance: Array, free: int) -> float:
+def strongest(told: Mapping[str, list[Effect]]) -> tuple[str, Effect] | None:
+    """The identity that stands out most from like words of every kind, by the kind it stands out from least."""
+    kinds = list(told)
+    if not kinds:
+        return None
+    each = [
+        max(((kind, told[kind][at]) for kind in kinds), key=lambda pair: pair[1].p) for at in range(len(told[kinds[0]]))
+    ]
+    return min(each, key=lambda pair: pair[1].p)
+
+
+def raised(expert: Effect, generic: Effect) -> float:
+    """One-sided p that, measured in like words' effects, the expert moves no farther in its direction than the base.
+
+    Both are t statistics, so normal with the variance that a ratio to an estimated spread has; that both models see the
+    same words would only make their difference surer.
+    """
+    from scipy.special import ndtr
+
+    at, sign = expert.direction
+    stands, spread = [], 2.0
+    for side in (expert, generic):
+        width = float(np.sqrt(side.like.variance[at]))
+        stand = sign * float(side.shift[at]) / width if width > 0 else 0.0
+        stands.append(stand)
+        spread += stand**2 / (2 * side.like.free)
+    return float(ndtr((stands[1] - stands[0]) / np.sqrt(spread)))
+
+
+def _placed(words: Mapping[str, list[Array]], like: set[str]) -> Spread | None:
+    """The spread of like words put in the identity's place."""
+    sets = [np.asarray(each) for name, each in words.items() if name in like and len(each) > 1]
+    free = sum(len(each) - 1 for each in sets)
+    if not free:
+        return None
+    return Spread(sum(((each - each.mean(axis=0)) ** 2).sum(axis=0) for each in sets) / free, free)
+
+
+def _t_test(shift: Array, like: Spread) -> float:
     """Two-sided p of a shift; of several dimensions together, with the tails of one, which is cautious."""
     from scipy.stats import t
 
-    total = float(variance.sum())
+    total = float(like.variance.sum())
     if total <= 0:
         return 1.0 if not np.any(shift) else 0.0
-    return float(2 * t.sf(np.sqrt(float((shift**2).sum()) / total), free))
+    return float(2 * t.sf(np.sqrt(float((shift**2).sum()) / total), like.free))
 
 
 def _words(found: Sequence[Wordings], leaning: Array) -> Mapping[str, list[Array]]:

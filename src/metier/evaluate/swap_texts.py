@@ -87,13 +87,19 @@ def _put(
         start = 0 if identity == NEUTRAL else each.index
         new = choices[(start + alternate) % len(choices)]
         before = text[at : each.start]
-        new = _cased(new, text[each.start : each.end], terms.written(each, text), text[: each.start])
+        new = cased(new, text[each.start : each.end], terms.written(each, text), text[: each.start])
         parts += [_article(before, new), new]
         at = each.end
     return "".join([*parts, text[at:]])
 
 
-def _cased(new: str, old: str, listed: str, before: str) -> str:
+def exchanged(text: str, old: str, new: str) -> str:
+    """The text with every whole word `old`, in any case, replaced by `new` in the same case."""
+    pattern = re.compile(rf"(?<!\w){re.escape(old)}(?!\w)", re.IGNORECASE)
+    return pattern.sub(lambda match: cased(new, match[0], old, text[: match.start()]), text)
+
+
+def cased(new: str, old: str, listed: str, before: str) -> str:
     """The new term in the case of the old one; a proper name keeps its own where the text writes names properly."""
     letters = [letter for letter in old if letter.isalpha()]
     if len(letters) > 1 and all(letter.isupper() for letter in letters):

@@ -6,6 +6,7 @@ own column, the column's value is swapped. `swap_tests` tells a bias from mere s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,16 +18,31 @@ from metier.curate.balance import holm
 from metier.evaluate.case import Case
 from metier.evaluate.class_metrics import class_metrics
 from metier.evaluate.groups import Groups
-from metier.evaluate.identity_terms import Terms, load
+from metier.evaluate.identity_terms import Terms, load, shipped
 from metier.evaluate.intervals import Gain, Interval, paired_gain, wilson
-from metier.evaluate.swap_tests import Answers, Effect, answers, differing, effects, flip_test, pairs
-from metier.evaluate.swap_texts import Wordings, wordings
+from metier.evaluate.like_words import like_words
+from metier.evaluate.swap_tests import (
+    Answers,
+    Effect,
+    Spread,
+    answers,
+    differing,
+    effects,
+    flip_test,
+    larger_test,
+    pairs,
+    raised,
+    strongest,
+)
+from metier.evaluate.swap_texts import Wordings, exchanged, wordings
 from metier.tasks.contract import Array, Inputs
 
 FEWEST = 10  # rows with a term, under which nothing is measured
 _MOST_ROWS = 120  # of one axis
 _MOST_VERSIONS = 4000  # of all axes together: what some 20 seconds read through expert and base
 EXAMPLES = 6
+_ROWS_A_WORD = 5
+_FEWEST_PAIRS = 5
 _OTHER_LANGUAGE = 0.9
 _TOLERANCE = 0.1  # of the usual spread of a quantity: a smaller move is none
 
@@ -132,9 +148,13 @@ def _of_row(row: int, text: str, terms: Terms, english: bool) -> Wordings | None
     from metier.curate.language import identify
 
     language, sure = identify(text)
-    return some if language == terms.language or (not language and terms.language == "en") or (
-        sure < _OTHER_LANGUAGE and terms.language == "en"
-    ) else None
+    return (
+        some
+        if language == terms.language
+        or (not language and terms.language == "en")
+        or (sure < _OTHER_LANGUAGE and terms.language == "en")
+        else None
+    )
 
 
 def _mostly_english(texts: Sequence[str]) -> bool:
@@ -156,14 +176,20 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
     task, whole = case.expert.task, case.examples.inputs
     inputs = task.with_values(whole.take(pa.array(rows)), name, texts)
     expert, generic = both(case, inputs)
-    chosen, n = pairs(found), len(found)
+    data = _data_words(case, name, found, terms)
+    told = effects(found, expert, None if data is None else data.spread)
+    most = strongest(told)
+    chosen, n = pairs(found, None if most is None else most[1].identity), len(found)
     flips, base = (np.nan_to_num(differing(said, chosen.swaps, n)) > 0 for said in (expert, generic))
-    identity, other = ((differing(said, chosen.between, n), differing(said, chosen.within, n)) for said in (expert, generic))
-    beyond = identity[0] - identity[1]
-    pushed = effects(found, expert)
-    strongest = min(pushed, key=lambda each: each.p, default=None)
+    identity, neutral = (differing(expert, each, n) for each in (chosen.between, chosen.within))
     change = flip_gain(flips, base, case.level)
-    tuned = flip_test(beyond - (other[0] - other[1]), case.seed)
+    beyond = [flip_test(identity - neutral, case.seed)]
+    tuned = one_sided(change)
+    if data is not None:
+        beyond.append(larger_test(identity, data.expert, case.seed))
+    if most is not None:
+        other = effects(found, generic, None if data is None else data.generic_spread)[most[0]]
+        tuned = raised(most[1], next(each for each in other if each.identity == most[1].identity))
     return Axis(
         terms.axis,
         terms.title,
@@ -172,14 +198,72 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
         share_of(flips, case.level),
         share_of(base, case.level),
         change,
-        _mean(identity[1]),
-        flip_test(beyond, case.seed),
-        None if strongest is None else min(1.0, strongest.p * len(pushed)),
-        one_sided(change) if tuned is None else tuned,
-        strongest,
-        _towards(case, strongest),
-        tuple(_examples(case, found, expert, generic, inputs)),
+        _mean(neutral if data is None else np.concatenate([neutral, data.expert])),
+        _most(beyond),
+        None if most is None else _of_all(most[1].p, len(terms.identities)),
+        tuned,
+        None if most is None else most[1],
+        _towards(case, None if most is None else most[1]),
+        tuple(_examples(case, found, expert, generic)),
     )
+
+
+@dataclass(frozen=True)
+class _DataWords:
+    """Words of the data swapped for like ones: whether the expert's answers turned (m,), and how far both models moved."""
+
+    expert: Array
+    spread: Spread
+    generic_spread: Spread
+
+
+def _data_words(case: Case, name: str, found: Sequence[Wordings], terms: Terms) -> _DataWords | None:
+    """None where the data has too few words that are as frequent as the axis's terms and say nothing of the label."""
+    task, whole = case.expert.task, case.examples.inputs
+    texts = ["" if text is None else str(text) for text in task.values(whole, name)]
+    avoid = {word for each in (*shipped(), terms) for word in each.words}
+    usual = float(np.median(list(Counter(each.identity for each in found).values())))
+    chosen = like_words(texts, case.evaluation.truth, avoid, usual)
+    swaps = [
+        (number, row, sign, exchanged(texts[row], old, new))
+        for number, pair in enumerate(chosen)
+        for rows, old, new, sign in (
+            (pair.rows, pair.first, pair.second, 1.0),
+            (pair.others, pair.second, pair.first, -1.0),
+        )
+        for row in _some(rows, case.seed)
+    ]
+    if len({number for number, *_ in swaps}) < _FEWEST_PAIRS:
+        return None
+    rows = np.array([row for _, row, _, _ in swaps])
+    inputs = task.with_values(whole.take(pa.array(rows)), name, [text for *_, text in swaps])
+    after = both(case, inputs)
+    tolerance = after[0].tolerance
+    before = answers(case.evaluation.outputs[rows], tolerance), answers(case.generic_outputs[rows], tolerance)
+    signs, numbers = (np.array([each[at] for each in swaps]) for at in (2, 0))
+    turned = after[0].turned(before[0]).astype(np.float64)
+    return _DataWords(turned, *(_spread(after[side], before[side], signs, numbers) for side in (0, 1)))
+
+
+def _spread(after: Answers, before: Answers, signs: Array, numbers: Array) -> Spread:
+    """A swap's effect is the difference of two words', so has twice the variance of one."""
+    shift = (after.leaning - before.leaning) * signs[:, None]
+    means = np.stack([shift[numbers == number].mean(axis=0) for number in np.unique(numbers)])
+    return Spread((means**2).mean(axis=0) / 2, len(means))
+
+
+def _some(rows: Sequence[int], seed: int) -> Array:
+    rng = np.random.default_rng([seed, len(rows)])
+    return np.sort(rng.choice(rows, min(len(rows), _ROWS_A_WORD), replace=False)) if len(rows) else np.zeros(0, int)
+
+
+def _of_all(p: float, identities: int) -> float:
+    """p of the smallest of all identities' (Bonferroni); of two identities one effect is the other's, turned round."""
+    return min(1.0, p * (identities if identities > 2 else 1))
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def both(case: Case, inputs: Inputs) -> tuple[Answers, Answers]:
@@ -213,17 +297,14 @@ def _towards(case: Case, effect: Effect | None) -> str:
     """What the identity is pushed to, in words."""
     if effect is None:
         return ""
+    at, sign = effect.direction
     if not case.classes:
-        return "higher" if effect.shift[0] > 0 else "lower"
+        return "higher" if sign > 0 else "lower"
     names = case.expert.target.values(np.arange(case.expert.target.width))
-    if len(effect.shift) == 1:
-        return str(names[int(effect.shift[0] > 0)])
-    return str(names[int(np.argmax(effect.shift))])
+    return str(names[int(sign > 0)] if len(effect.shift) == 1 else names[at])
 
 
-def _examples(
-    case: Case, found: Sequence[Wordings], expert: Answers, generic: Answers, inputs: Inputs
-) -> list[Flip]:
+def _examples(case: Case, found: Sequence[Wordings], expert: Answers, generic: Answers) -> list[Flip]:
     """The swaps that move the expert farthest among those that turn its answer, one a row."""
     first, second, row = pairs(found).swaps
     turned = np.flatnonzero(expert.differ(first, second))
