@@ -1,7 +1,7 @@
 """Do 95% intervals hold the truth in 95 of 100 trials, and are equal experts told apart in no more than 5?
 
-Simulated experts whose true figures are known from 400,000 rows of the same making. Nothing of the package is tuned here
-but what is stated in `SCENARIOS`; seeds below 1,000 were seen while the methods were made.
+Simulated experts whose true figures are known from 400,000 rows of the same making; seeds below 1,000 were seen while
+the methods were made.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.conftest import Finished, tickets
 
 from metier.evaluate.class_metrics import class_metrics
 from metier.evaluate.evaluation import evaluate_outputs
@@ -17,7 +18,6 @@ from metier.evaluate.quantity_metrics import quantity_metrics
 from metier.evaluate.row_order import row_order
 from metier.expert import Expert
 from metier.tasks.classes import Classes
-from tests.conftest import Finished, tickets
 
 
 def trial(width: int, rows: int = 150) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Metric]]:
@@ -86,11 +86,11 @@ def _check(expert: Expert, texts: list[str], truth: np.ndarray) -> None:
     shuffled = np.empty_like(whole)
     shuffled[order] = expert.outputs(pa.array([texts[at] for at in order], pa.large_string()))
     for other in (shuffled, _apart(expert.outputs, texts, 1), _apart(expert.outputs, texts, 7)):
-        assert np.abs(other - whole).max() < 0.02
+        assert np.abs(other - whole).max() < 2e-3
         assert (other.argmax(axis=1) == whole.argmax(axis=1)).all()
     figures = [_figures(expert, truth[rows], outputs[rows]) for rows, outputs in _views(whole, shuffled, order)]
     assert figures[0] == figures[1]
-    assert figures[2] == {name: pytest.approx(value, abs=0.005) for name, value in figures[0].items()}
+    assert figures[2] == {name: pytest.approx(value, abs=1e-3) for name, value in figures[0].items()}
 
 
 def _views(whole: np.ndarray, shuffled: np.ndarray, order: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -122,14 +122,12 @@ def test_an_adapter_answers_alike_one_by_one_and_all_at_once(finished: Finished)
 
 
 def test_a_frozen_expert_on_the_bundled_base_answers_alike_in_any_order(tmp_path: Path) -> None:
-    import torch
-
     from metier.tasks.text_rungs import FrozenPredictor
     from metier.trunk.base import find
     from metier.trunk.features import Trunk
     from metier.tune import heads
 
-    texts, labels = zip(*(tickets(60, seed=12) + [("the " * n + "card", "card") for n in (1, 9, 30)]), strict=True)
+    texts, labels = zip(*(tickets(20, seed=12) + [("the " * n + "card", "card") for n in (1, 9, 30)]), strict=True)
     target = Classes.of(labels)
     truth = target.encode(labels)
     trunk = Trunk(find("minilm"))
@@ -141,7 +139,6 @@ def test_a_frozen_expert_on_the_bundled_base_answers_alike_in_any_order(tmp_path
         l2=1e-3,
         seed=0,
     )
-    assert isinstance(head.weight, torch.Tensor)
     predictor = FrozenPredictor(trunk, head)
     expert = Expert(tmp_path, {"calibration": {"temperature": 1.0}}, None, target, trunk, predictor, predictor)  # type: ignore[arg-type]
     _check(expert, list(texts), truth)

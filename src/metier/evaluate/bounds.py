@@ -14,7 +14,7 @@ _PRIOR = 2.0  # rows of the stated confidence that each bin is thought to hold b
 
 
 def gap_bounds(rows: Array, stated: Array, found: Array, level: float) -> tuple[float, float]:
-    """The interval of sum_b |gap_b| for bins of `rows` (b,), with sums of `stated` confidence and of those `found` right.
+    """The interval of sum_b |gap_b| over bins of `rows` (b,), given sums of `stated` confidence and rows `found` right.
 
     Chance can only raise such a sum. Each gap is normal about its true value, with the spread of the bin's share of
     right answers. The upper end is that of the sum after the bias of each |gap|, a folded normal (Leone, Nelson &

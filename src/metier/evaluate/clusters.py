@@ -63,7 +63,7 @@ def _assigned(vectors: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _terms(case: Case, known: Sequence[Slice]) -> tuple[list[str], Any]:
-    """What may name a cluster, and which rows (n, terms) have it, sparse: words of the texts read, values of columns."""
+    """What may name a cluster, and which rows (n, terms) have it: words of the texts read, values of columns."""
     from scipy import sparse
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -74,7 +74,7 @@ def _terms(case: Case, known: Sequence[Slice]) -> tuple[list[str], Any]:
     texts = [name for name in case.dataset.schema.named("text") if name in reads]
     if texts:
         cells = zip(*(case.column(name) for name in texts), strict=True)
-        reader = CountVectorizer(token_pattern=r"(?u)\b[^\W\d_][\w'-]+\b", binary=True, min_df=3, max_df=0.5)
+        reader = CountVectorizer(token_pattern=r"(?u)\b[^\W\d_][\w'-]{2,}\b", binary=True, min_df=3, max_df=0.2)
         try:
             blocks.append(reader.fit_transform(" ".join(str(cell or "") for cell in row) for row in cells))
             names += list(reader.get_feature_names_out())

@@ -43,7 +43,14 @@ class Equivalence:
 
 
 def equivalence(
-    metric: Metric, truth: Array, outputs_a: Array, outputs_b: Array, margin: float, *, level: float = 0.95, seed: int = 0
+    metric: Metric,
+    truth: Array,
+    outputs_a: Array,
+    outputs_b: Array,
+    margin: float,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Equivalence:
     """Two one-sided tests (Schuirmann 1987) on the same rows, by the paired interval that leaves 1 - level outside.
 

@@ -13,7 +13,7 @@ _AT_ONCE = 2_000_000
 
 
 def lower_than_rest(values: Array, parts: Array, *, replicates: int = _REPLICATES, seed: int = 0) -> Array:
-    """(s,) one-sided p-values that the mean of `values` (n,) within each of the `parts` (s, n) is lower by chance alone.
+    """(s,) one-sided p-values that the mean of `values` (n,) within each of `parts` (s, n) is lower by chance alone.
 
     Under chance the rows of a part are any rows. With values of 0 and 1 that is Fisher's exact test (1935). Others are
     shuffled `replicates` times, and the rows as they are count as one shuffle more, so that no p-value is zero
@@ -24,7 +24,9 @@ def lower_than_rest(values: Array, parts: Array, *, replicates: int = _REPLICATE
     sums = parts @ values
     low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
     if np.isin(values, (low, high)).all():
-        p = _fisher(np.rint((sums - low * sizes) / ((high - low) or 1.0)), sizes, int((values == high).sum()), len(values))
+        # Where all rows are alike none is above the rest, and no part below it.
+        above = np.rint((sums - low * sizes) / ((high - low) or 1.0))
+        p = _fisher(above, sizes, int((values > low).sum()), len(values))
     elif len(values) >= _MANY:
         p = _normal(values, sums, sizes)
     else:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from metier.evaluate.intervals import Gain
+from metier.evaluate.metrics import decisions
 from metier.tasks.contract import Array, Metric
 
 POWER = 0.8
@@ -43,7 +44,7 @@ class Power:
     def sentence(self) -> str:
         """What these rows can show, for a reader of the page."""
         if not np.isfinite(self.detectable):
-            return f"{self.rows:,} rows are too few to say what difference they could show."
+            return f"What difference in {self.metric} these {self.rows:,} rows could show cannot be told."
         least = f"{100 * self.detectable:.1f} points" if self.share else f"{self.detectable:.3g}"
         told = f"With {self.rows:,} rows you could not see less than {least} of {self.metric}"
         if self.disagreement is not None:
@@ -58,23 +59,22 @@ def power_of(
     """The power of comparing b with a on these rows, where `gain` is what was found at `level`.
 
     A share of rows: by the rows on which just one of the two is right. Any other mean over rows: by the spread of the
-    rows' differences. All else: by the width of the gain's interval.
+    rows' differences. All else: by the width of the gain's interval; a metric of decisions sees no less than accuracy.
     """
     from scipy.special import ndtri
 
     truth, a, b = np.asarray(truth), np.asarray(outputs_a), np.asarray(outputs_b)
     rows, share = len(truth), metric.greater_is_better and a.ndim == 2 and metric.weigh is not None
-    wanted = float(ndtri((1 + level) / 2) + ndtri(power))
-    disagreement, detectable = None, float("nan")
+    error = float(ndtri((1 + level) / 2))
+    disagreement, spread = None, gain.high - gain.low
+    if rows >= 2 and metric.decisions_only and a.ndim == 2:
+        disagreement = float(((decisions(a) == truth) != (decisions(b) == truth)).mean())
     if rows >= 2 and metric.per_row is not None:
-        difference = metric.per_row(truth, b) - metric.per_row(truth, a)
-        if a.ndim == 2 and np.isin(difference, (-1.0, 0.0, 1.0)).all():
-            disagreement = float((difference != 0).mean())
-            detectable = detectable_share(rows, disagreement, level=level, power=power)
-        else:
-            detectable = wanted * float(difference.std(ddof=1)) / np.sqrt(rows)
-    elif np.isfinite(gain.high - gain.low):
-        detectable = wanted * (gain.high - gain.low) / (2 * float(ndtri((1 + level) / 2)))
+        spread = 2 * error * float((metric.per_row(truth, b) - metric.per_row(truth, a)).std(ddof=1)) / np.sqrt(rows)
+    detectable = (error + float(ndtri(power))) * spread / (2 * error) if spread > 0 else float("nan")
+    if disagreement is not None:
+        least = detectable_share(rows, disagreement, level=level, power=power)
+        detectable = least if metric.per_row is not None else float(np.nanmax([least, detectable]))
     return Power(metric.name, rows, float(detectable), disagreement, share, power)
 
 

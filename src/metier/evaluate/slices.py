@@ -1,19 +1,20 @@
-"""Is it good for everyone? Every part of the rows against the rest, those worse by more than chance, and why they are."""
+"""Is it good for everyone? Every part of the rows against the rest, those worse by more than chance, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from metier.evaluate.case import Answer, Card, Case
 from metier.evaluate.clusters import clusters
-from metier.evaluate.intervals import Interval, bootstrap
+from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.evaluate.metrics import find_metric
 from metier.evaluate.multiple_tests import benjamini_hochberg
 from metier.evaluate.permutation import lower_than_rest
+from metier.evaluate.row_order import figure
 from metier.evaluate.slicing import FEWEST, Division, Slice, distinct, divisions
 from metier.pages.metrics import is_share
 from metier.tasks.contract import Array, Metric, Section
@@ -29,9 +30,10 @@ Cause = Literal["tuning", "before", "both", "unclear"]
 
 @dataclass(frozen=True)
 class Judged:
-    """A slice with the expert's figure, the generic base's, and the chance (`p`, `q`) that it is no worse than the rest.
+    """A slice with the expert's figure, the generic base's, and how surely it is worse than the rest.
 
-    `cause` is told of a slice that is `worse` alone.
+    `p` is the one-sided p-value, `q` the same for so many slices. `cause`, `gain` and `examples` are told of
+    a slice that is `worse` alone.
     """
 
     slice: Slice
@@ -41,6 +43,7 @@ class Judged:
     p: float
     q: float
     cause: Cause | None = None
+    gain: Gain | None = None  # over the generic base within the slice
     examples: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -66,6 +69,7 @@ class Judged:
             "q": self.q,
             "worse": self.worse,
             "cause": self.cause,
+            "gain": None if self.gain is None else self.gain.as_json("generic"),
             "examples": list(self.examples),
         }
 
@@ -84,7 +88,7 @@ def ask(case: Case) -> Answer:
     sections = [_picture(case, judged, metric)]
     if any(one.examples for one in judged):
         sections.append(_errors(judged))
-    return Answer({"slices": [one.as_json() for one in judged]}, sections, _card(case, judged, metric), notes)
+    return Answer({"slices": [one.as_json() for one in judged]}, sections, _card(judged, metric), notes)
 
 
 def row_metric(case: Case) -> Metric:
@@ -115,22 +119,13 @@ def judge(case: Case, parts: Sequence[Slice], metric: Metric) -> list[Judged]:
     causes = dict(zip(worse.tolist(), _causes(mine, its, members[worse], case.seed), strict=True))
     found = []
     for at, one in enumerate(parts):
-        inside = one.member
-        figure = bootstrap(
-            {"it": metric}, truth[inside], ours[inside], level=case.level, replicates=_REPLICATES, seed=case.seed
-        )["it"]
-        found.append(
-            Judged(
-                one,
-                metric,
-                figure,
-                metric.function(truth[inside], generic[inside]),
-                float(p[at]),
-                float(q[at]),
-                causes.get(at),
-                _examples(case, inside, mine) if at in causes else (),
-            )
-        )
+        right, said, before = truth[one.member], ours[one.member], generic[one.member]
+        measured = bootstrap({"it": metric}, right, said, level=case.level, replicates=_REPLICATES, seed=case.seed)
+        judged = Judged(one, metric, measured["it"], figure(metric, right, before), float(p[at]), float(q[at]))
+        if at in causes:
+            gain = paired_gain(metric, right, before, said, level=case.level, seed=case.seed)
+            judged = replace(judged, cause=causes[at], gain=gain, examples=_examples(case, one.member, mine))
+        found.append(judged)
     # What would be gained were it like the rest: rows times how far it lies behind.
     lost = [float((mine.mean() - mine[one.slice.member].mean()) * one.slice.rows) for one in found]
     return [found[at] for at in sorted(range(len(found)), key=lambda at: (not found[at].worse, -lost[at]))]
@@ -143,7 +138,7 @@ def _worth(metric: Metric, truth: Array, outputs: Array) -> Array:
 
 
 def _causes(mine: Array, its: Array, worse: Array, seed: int) -> list[Cause]:
-    """Did tuning gain less here than elsewhere, and was the base worse here already? Both corrected for their number."""
+    """Did tuning gain less here than elsewhere, and was the base worse here already? Both for so many slices."""
     if not len(worse):
         return []
     behind = benjamini_hochberg(lower_than_rest(mine - its, worse, seed=seed)) <= FALSE_ALARMS
@@ -205,7 +200,7 @@ def _picture(case: Case, judged: Sequence[Judged], metric: Metric) -> Section:
         ],
         "axis": metric.title or metric.name,
         "unit": "%" if is_share(metric.name) else "",
-        "whole": metric.function(case.evaluation.truth, case.evaluation.outputs),
+        "whole": figure(metric, case.evaluation.truth, case.evaluation.outputs),
         "caption": "Orange parts are worse than the rest by more than chance; the upright line is all rows together.",
     }
     return Section("ranges", "Good for everyone?", data, _lead(judged, worse))
@@ -224,8 +219,9 @@ def _lead(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
     unit = "%" if is_share(first.metric.name) else ""
     value = f"{first.figure.value:.1%}" if unit else f"{first.figure.value:.4g}"
     return (
-        f"{looked}; {len(worse):,} {'is' if len(worse) == 1 else 'are'} worse than the rest beyond chance. Most is lost "
-        f"on {first.name} ({first.metric.name} {value} on {first.slice.rows:,} rows; {_WHY[first.cause or 'unclear']})."
+        f"{looked}; {len(worse):,} {'is' if len(worse) == 1 else 'are'} worse than the rest beyond chance. Most is "
+        f"lost on {first.name} ({first.metric.name} {value} on {first.slice.rows:,} rows; "
+        f"{_WHY[first.cause or 'unclear']})."
     )
 
 
@@ -238,20 +234,21 @@ def _errors(judged: Sequence[Judged]) -> Section:
     return Section("errors", "Wrong answers in those parts", {"rows": list(rows.values())[:20]}, lead)
 
 
-def _card(case: Case, judged: Sequence[Judged], metric: Metric) -> Card:
+def _card(judged: Sequence[Judged], metric: Metric) -> Card:
     worse = [one for one in judged if one.worse]
     left = sum(one.cause in ("tuning", "both") for one in worse)
+    harmed = sum(one.gain is not None and one.gain.high < 0 for one in worse)
     if not worse:
         answer = f"None of {len(judged):,} parts of the rows is worse than the rest beyond chance."
     else:
         answer = f"{len(worse):,} of {len(judged):,} parts of the rows are worse than the rest beyond chance"
-        answer += f"; tuning left {left:,} of them behind." if left else "."
+        answer += f"; tuning did harm to {harmed:,}." if harmed else f"; tuning left {left:,} behind." if left else "."
     # With nothing flagged the lowest figure is mostly the smallest slice: the largest one tells more.
     shown = worse[0] if worse else max(judged, key=lambda one: one.slice.rows)
     return Card(
         "Good for everyone?",
         answer,
-        "bad" if left and _far(case, worse, metric) else "look" if worse else "good",
+        "bad" if harmed else "look" if worse else "good",
         f"{metric.title or metric.name}, {shown.name}",
         shown.figure.value,
         shown.figure.low,
@@ -262,18 +259,12 @@ def _card(case: Case, judged: Sequence[Judged], metric: Metric) -> Card:
     )
 
 
-def _far(case: Case, worse: Sequence[Judged], metric: Metric) -> bool:
-    """Whether tuning made the figure of some slice fall below the untuned base's."""
-    sign = 1.0 if metric.greater_is_better else -1.0
-    return any(sign * (one.figure.high if sign > 0 else one.figure.low) < sign * one.generic for one in worse)
-
-
 def _notes(case: Case, divided: Sequence[Division], metric: Metric) -> list[str]:
     notes = []
     if metric is not case.metric:
         notes.append(
-            f"parts of the rows are compared by {metric.name}: {case.metric.name} is no mean over rows, so within a part "
-            "it would hang on which labels happen to be there"
+            f"parts of the rows are compared by {metric.name}: {case.metric.name} is no mean over rows, so within a "
+            "part it would hang on which labels happen to be there"
         )
     few = [one.by for one in divided if one.left_out and one.slices]
     if few:

@@ -85,15 +85,15 @@ def _texts(case: Case) -> list[str]:
     return [name for name in case.dataset.schema.named("text") if name in case.expert.about["reads"]]
 
 
-def _role(case: Case, name: str, table: pa.Table) -> str:
+def _role(case: Case, name: str) -> str:
     """What tuning took the column for; one that the expert does not read is looked at here."""
     known = {column.name: column.role for column in case.dataset.schema.columns}
-    return known.get(name) or profile(table, name).content
+    return known.get(name) or profile(case.dataset.table, name).content
 
 
 def _by_column(case: Case, name: str) -> Division:
     table = _table(case, name)
-    role = _role(case, name, table)
+    role = _role(case, name)
     if role == "text":
         return Division(name, ())
     if role == "number":
@@ -153,21 +153,22 @@ def _number(value: float) -> str:
 
 
 def _periods(moments: Array) -> Iterator[tuple[str, Array]]:
-    """The finest of weeks, months, quarters and years of which there are not too many; missing moments apart."""
+    """The finest of months, quarters and years of which there are not too many, or the weeks of one month.
+
+    Missing moments stand apart.
+    """
     known = ~np.isnat(moments)
     if not known.any():
         return
     months = moments.astype("datetime64[M]")
     years, month = months.astype("datetime64[Y]"), months.astype(np.int64) % 12 + 1
     weeks = moments.astype("datetime64[W]").astype("datetime64[D]")
-    finest = ("week of ", weeks) if len(np.unique(months[known])) < 2 else ("", months)
     quarters = np.array([f"{year} Q{(m + 2) // 3}" for year, m in zip(years, month, strict=True)])
-    for prefix, periods in (finest, ("", quarters), ("", years)):
-        names = np.unique(periods[known])
-        if len(names) <= _MOST_PERIODS:
-            break
-    for name in names[-_MOST_LEVELS:]:
-        yield f"{prefix}{name}", known & (periods == name)
+    choices = [months, quarters, years] if len(np.unique(months[known])) > 1 else [weeks]
+    few = [periods for periods in choices if len(np.unique(periods[known])) <= _MOST_PERIODS]
+    chosen = (few or choices[-1:])[0]
+    for period in np.unique(chosen[known])[-_MOST_LEVELS:]:
+        yield f"week of {period}" if chosen is weeks else str(period), known & (chosen == period)
     yield _MISSING, ~known
 
 
