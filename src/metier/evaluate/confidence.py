@@ -102,6 +102,9 @@ def _errors_by(case: Case, codes: Array, names: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: -abs(each["confidence"] - each["accuracy"]))
 
 
+_GAP = {"value": "accuracy", "low": "low", "high": "high"}
+
+
 def _calibration_section(figures: Mapping[str, Any]) -> Section | None:
     parts = [*figures["by_group"], *figures["by_label"]]
     if not parts:
@@ -115,19 +118,17 @@ def _calibration_section(figures: Mapping[str, Any]) -> Section | None:
     rows = [
         {
             "name": f"{each['group']}: {each['name']}" if "group" in each else each["name"],
-            "value": each["accuracy"],
-            "low": each["low"],
-            "high": each["high"],
-            "note": f"states {each['confidence']:.1%}, on {each['rows']:,} rows",
+            **{key: each[of] - each["confidence"] for key, of in _GAP.items()},
+            "note": f"states {each['confidence']:.1%}, is right {each['accuracy']:.1%} of {each['rows']:,} rows",
         }
         for each in parts
     ]
     data = {
         "rows": rows,
-        "axis": "Right answers",
+        "axis": "Share right less the confidence stated",
         "unit": "%",
-        "signed": False,
-        "caption": "Where the stated confidence and the share of right answers differ most comes first.",
+        "signed": True,
+        "caption": "Left of zero it is too sure of itself, right of it too modest. The largest gaps come first.",
         "notes": [],
     }
     return Section("ranges", "Is its confidence true for every label and group?", data, lead)
