@@ -204,6 +204,6 @@ def test_too_few_rows_have_no_slices(case: Case) -> None:
 def test_twins_keep_the_first_name() -> None:
     from metier.evaluate.slicing import Division
 
-    half = np.arange(40) < 30
+    half = np.arange(60) < 30
     divided = [Division("a", (Slice("a", "x", half),)), Division("b", (Slice("b", "y", half), Slice("b", "z", ~half)))]
     assert [(one.by, one.name) for one in distinct(divided, 60)] == [("a", "x"), ("b", "z")]
