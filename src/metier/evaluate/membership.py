@@ -23,7 +23,7 @@ _FEWEST = 20
 _REFERENCE_ROWS = 5000
 _SHOWN = 10
 # Where the whole interval lies under the first, rows can hardly be told; where it lies above the second, they can.
-_SAFE, _LEAKS = 0.60, 0.65
+_SAFE, _LEAKS = 0.60, 0.70
 _CHANCE = 0.5
 
 

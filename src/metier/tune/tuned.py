@@ -33,6 +33,8 @@ from metier.tune import private
 # Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
 _RATES = {"adapter": 1e-3, "full": 1e-4}
 _HEAD_RATE = 1e-3
+# A private head starts from the labels' names alone: it has further to go, and chosen passes to go it in.
+_PRIVATE_HEAD_RATE, _PRIVATE_EPOCHS = 0.1, 10
 # A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
 _STEP_COST = {"adapter": 3.0, "full": 4.5}
 _SCALES = (0.5, 0.75, 1.0)
@@ -302,7 +304,7 @@ class TunedRung:
             smoothing=training.label_smoothing if base.layers and target.width > 1 else 0.0,
             weights=None if secretly else class_weights(work),
             batch_size=training.batch_size,
-            head_rate=_HEAD_RATE,
+            head_rate=_PRIVATE_HEAD_RATE if secretly else _HEAD_RATE,
             judge=judge and (lambda outputs: judge(shaped(outputs))),
             held_out=held_out,
             private=secretly,
@@ -402,4 +404,6 @@ def _epochs(work: Work) -> list[int]:
     if work.plan.training.epochs:
         return [work.plan.training.epochs]
     best = int(np.clip(round(12_000 / max(1, len(work.train))), 3, 12))
+    if private.asked(work.plan):
+        return [_PRIVATE_EPOCHS, _PRIVATE_EPOCHS // 2]
     return sorted({best, max(2, best // 2), 2}, reverse=True)
