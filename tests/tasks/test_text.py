@@ -226,7 +226,7 @@ def test_units_are_the_pieces_of_a_text_without_its_spaces(text: str) -> None:
 def test_words_and_signs_are_units_of_their_own() -> None:
     inputs = pa.array(["", "I can't pay 5€!!"])
     found = [inputs[1].as_py()[start:end] for start, end in CLASSIFICATION.units(inputs, 1)]
-    assert found == ["I", "can", "'", "t", "pay", "5", "€!!"]
+    assert found == ["I", "can't", "pay", "5", "€!!"]
     assert CLASSIFICATION.units(inputs, 0) == []
 
 

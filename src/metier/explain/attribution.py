@@ -44,7 +44,7 @@ def leave_one_out(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     drops = _drops(subject, claims, parts)
     opened: list[list[list[int]]] = []
     for at, groups in enumerate(parts):
-        order, most = np.argsort(-np.abs(drops[at]), kind="stable"), []
+        order, most = np.argsort(-np.abs(drops[at]), kind="stable"), list[int]()
         for group in order if len(groups) < claims.units[at] else ():
             if len(most) + len(groups[group]) <= _OPENED or not most:
                 most += groups[group]

@@ -102,7 +102,9 @@ def _remove(
             masks[row, orders[at][:size]] = False
         kept.append((at, masks))
     for (at, masks), told in zip(kept, subject.kept(claims.inputs, kept), strict=True):
-        hits = np.flatnonzero(turned(subject.target, claims, at, told, subject.calibration)) if len(masks) else []
+        hits = np.zeros(0, np.int64)
+        if len(masks):
+            hits = np.flatnonzero(turned(subject.target, claims, at, told, subject.calibration))
         if len(hits):
             first = int(hits[0])
             changed = subject.task.keeping(claims.inputs, [(at, masks[first : first + 1])], subject.usual)

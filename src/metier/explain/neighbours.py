@@ -101,4 +101,4 @@ def root_of(expert: Expert) -> str:
 
 def _unit(vectors: Array) -> Array:
     plain = np.asarray(vectors, np.float32)
-    return plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-12)
+    return np.asarray(plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-12))

@@ -47,7 +47,7 @@ class Explainer:
     """
 
     expert: Expert
-    subject: subject.Subject
+    exact: subject.Subject
     quick: subject.Subject  # the same, or in rougher numbers where that saves time
     memory: neighbours.Memory | None
     no_memory: str
@@ -131,7 +131,7 @@ def load(expert: Expert, place: Workspace, plan: Plan, progress: Progress, rows:
 
 def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
     expert, memory, plan = explainer.expert, explainer.memory, explainer.plan
-    asked, quick = explainer.subject, subject.Remembering.of(explainer.quick)
+    asked, quick = explainer.exact, subject.Remembering.of(explainer.quick)
     outputs = similarity = pulls = None
     own: list[influence.Part] = []
     if memory is not None:
@@ -265,7 +265,7 @@ def _write(run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[st
     record.seal(run.folder)
 
 
-# --------------------------------------------------------------------------------------------------------- what is asked
+# ------------------------------------------------------------------------------------------------------- what is asked
 
 
 def _is_file(data: str | Path) -> bool:

@@ -52,8 +52,8 @@ class Subject:
         told = self.target.calibrated(outputs, self.calibration)
         codes = np.broadcast_to(np.asarray(codes), (len(told),))
         if told.ndim == 2:
-            return np.exp(told[np.arange(len(told)), codes].astype(np.float64))
-        return told.astype(np.float64) * codes
+            return np.asarray(np.exp(told[np.arange(len(told)), codes].astype(np.float64)))
+        return np.asarray(told.astype(np.float64) * codes)
 
     def claims(self, inputs: Inputs, outputs: Array | None = None) -> Claims:
         """What the model says of each example, as far as an explanation needs it. `outputs` are its own, if known."""

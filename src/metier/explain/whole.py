@@ -57,7 +57,7 @@ def _generic(case: Case, generic: Subject, inputs: Inputs, measured: Measured) -
     return bootstrap({"": metric}, whole, rows.comprehensiveness, level=case.level, seed=case.seed)[""]
 
 
-# ------------------------------------------------------------------------------------------------------- the whole model
+# ------------------------------------------------------------------------------------------------------ the whole model
 
 
 def _drivers(case: Case, expert: Subject, generic: Subject, measured: Measured) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _drivers(case: Case, expert: Subject, generic: Subject, measured: Measured) 
     return told
 
 
-def _by_answer(case: Case, side: Subject, claims: Claims, weights: Weights) -> dict[str, list[dict[str, Any]]]:
+def _by_answer(case: Case, side: Subject, claims: Claims, weights: Weights) -> dict[str, Any]:
     """Answer -> its drivers, the strongest first: name, mean weight over the rows so answered, rows that have it."""
     sums: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     rows: dict[int, int] = defaultdict(int)
