@@ -32,6 +32,11 @@ _MISSPELT = 50  # a word so many times rarer than the one it stands for is a mis
 _LOOKS_ALIKE = 0.34  # share of a word's letters that a misspelling changes at most
 _MANY_WORDS = 32  # from here on a copy with a few exchanged words is one all the same
 _SOME_WORDS = 6  # in so many a single letter does not make another text
+_SLIPS_EACH = 2  # so many misspellings make another difference one, too
+_TINY = 8  # characters, under which one of the texts must be what many say and the other what no one else does
+_GARBLED = 2  # letters by which what stands for a little word may differ from it
+_GARBLED_AMONG = 4  # so many words for each of those
+_OFTEN, _OFTEN_ROWS = 0.01, 20  # share of the texts, and texts, that hold a word as common as little words are
 _UNSPACED = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])")
 _DIGITS = re.compile("[\\d\u2212]")
 _NUMBER = re.compile("\u2212?\\d+")
@@ -73,14 +78,16 @@ class TextSketch:
     meant = True  # what is like in meaning without being a copy is worth telling
 
     @cached_property
-    def _normal(self) -> pa.ChunkedArray:
-        return pa.chunked_array(list(normal(self.texts)), pa.large_string())
+    def _normal(self) -> pa.Array:
+        # One piece: of a column in many each taking would copy the whole.
+        return pa.chunked_array(list(normal(self.texts)), pa.large_string()).combine_chunks()
 
     @cached_property
     def exact(self) -> Array:
         """(n,) numbers, equal where texts are equal but for form."""
-        parts = [hashes(pa.chunked_array([chunk])) for chunk in self._normal.chunks]
-        return np.unique(np.concatenate(parts) if parts else np.empty(0, np.uint64), return_inverse=True)[1]
+        pieces = [self._normal.slice(at, _AT_ONCE) for at in range(0, len(self._normal), _AT_ONCE)]
+        parts = [np.empty(0, np.uint64), *(hashes(pa.chunked_array([piece])) for piece in pieces)]
+        return np.unique(np.concatenate(parts), return_inverse=True)[1]
 
     @cached_property
     def exact_sure(self) -> Array:
@@ -89,8 +96,10 @@ class TextSketch:
 
     def candidates(self, positions: Array) -> Array:
         """Pairs (m, 2) among these positions that may be edited copies."""
-        pairs, _ = minhash.candidates(self._normal.take(pa.array(positions)).to_pylist())
-        return np.asarray(positions[pairs], np.int64)
+        pairs, _ = minhash.candidates(self._normal, positions)
+        for at in range(0, len(pairs), _AT_ONCE):
+            pairs[at : at + _AT_ONCE] = positions[pairs[at : at + _AT_ONCE]]
+        return pairs
 
     def compare(self, pairs: Array) -> tuple[Array, Array]:
         """Likeness (m,) in 0..1, 0 where a pair is no copy; and (m,) whether nothing but spelling differs."""
@@ -137,7 +146,7 @@ class TextSketch:
     @cached_property
     def _words(self) -> Words:
         _, first = np.unique(self.exact, return_index=True)
-        return Words.of(self._normal.take(pa.array(np.sort(first))))
+        return Words.of(self._normal, np.sort(first))
 
 
 def _likeness(texts: Sequence[str], pairs: Array) -> Array:
@@ -147,7 +156,7 @@ def _likeness(texts: Sequence[str], pairs: Array) -> Array:
 
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     longest = lengths[pairs].max(axis=1)
-    allowed = np.maximum(np.floor(_EDITED * longest), np.where(longest >= 8, 2, 0))
+    allowed = np.maximum(np.floor(_EDITED * longest), np.where(longest >= _TINY, 2, longest >= 3))
     out = np.zeros(len(pairs))
     plain = np.flatnonzero((longest <= _LONGEST) & (np.abs(np.diff(lengths[pairs], axis=1)[:, 0]) <= allowed))
     if len(plain):
@@ -178,8 +187,10 @@ def tokens(text: str) -> list[str]:
     return (_UNSPACED.sub(r" \1 ", text) if _UNSPACED.search(text) else text).split()
 
 
-# Spelling; one letter between two words that are both used; letters; a digit; another number; another word.
-_KINDS = ("misspelt", "slight", "doubtful", "number", "another number", "exchanged")
+# Spelling; what no one else writes in place of a little word or a digit; one letter between two words that are both
+# used; letters; a digit; another number; another word.
+_KINDS = ("misspelt", "garbled", "slight", "doubtful", "number", "another number", "exchanged")
+_DECIDE = frozenset({"doubtful", "number", "another number", "exchanged"})
 
 
 @dataclass(frozen=True)
@@ -187,19 +198,20 @@ class Words:
     """In how many texts each word stands, counted by hash in bounded memory."""
 
     counts: Array
+    texts: int
 
     @classmethod
-    def of(cls, texts: pa.ChunkedArray) -> Words:
-        """Count over normal, distinct texts."""
-        counts = np.zeros(1 << (24 if len(texts) > 100_000 else 20), np.uint32)
-        for at in range(0, len(texts), 4096):
+    def of(cls, texts: pa.Array, positions: Array) -> Words:
+        """Count over normal, distinct texts: those at these positions."""
+        counts = np.zeros(1 << (24 if len(positions) > 100_000 else 20), np.uint32)
+        for at in range(0, len(positions), 4096):
             said: list[str] = []
-            for text in texts.slice(at, 4096).to_pylist():
+            for text in texts.take(pa.array(positions[at : at + 4096])).to_pylist():
                 said.extend(set(tokens(text)))
             codes = np.fromiter(map(crc32, map(str.encode, said)), np.uint32, len(said)) & np.uint32(len(counts) - 1)
             which, often = np.unique(codes, return_counts=True)
             counts[which] += often.astype(np.uint32)
-        return cls(counts)
+        return cls(counts, len(positions))
 
     def rows(self, word: str) -> int:
         """Texts that hold this word, or a few more."""
@@ -210,21 +222,31 @@ class Words:
         from rapidfuzz.distance import Levenshtein
 
         a, b = tokens(one), tokens(other)
-        found = dict.fromkeys(_KINDS, 0)
+        found, known = dict.fromkeys(_KINDS, 0), 0
         for left, right in _blocks(Levenshtein.opcodes(a, b), a, b):
+            own = any(self.rows(word) <= 1 for word in (*left, *right))
             for what, words in self._differences(left, right):
                 found[what] += words
+                known += words if what in _DECIDE and not own else 0
         size = max(len(a), len(b))
         other_words = found["exchanged"] + found["another number"]
         allowed = max(0, (size - _FREE_WORDS) // _WORDS_EACH)
         # One who mistypes does so in several places; one who writes another text changes what matters and no more.
+        mistyped = found["misspelt"] + found["garbled"]
         copy = (
             other_words <= allowed
-            and found["doubtful"] + 2 * found["number"] <= found["misspelt"] + allowed - other_words
-            and (found["slight"] != 1 or found["misspelt"] or size >= _SOME_WORDS)
+            and found["doubtful"] + 2 * found["number"] <= mistyped + allowed - other_words
+            and (found["slight"] != 1 or mistyped or size >= _SOME_WORDS)
+            and (not found["garbled"] or size >= _GARBLED_AMONG * found["garbled"])
         )
+        # Among many slips what would decide elsewhere is another one, where it holds what no other text does.
+        slips = found["misspelt"] // _SLIPS_EACH
+        copy = copy or (known == 0 and other_words + found["number"] + found["doubtful"] <= slips)
+        if max(len(one), len(other)) < _TINY:
+            rows = [[self.rows(word) for word in side] for side in (a, b)]
+            copy = copy and self._little(rows)
         numbers = found["number"] + found["another number"]
-        words = found["slight"] + found["doubtful"] + found["exchanged"]
+        words = found["garbled"] + found["slight"] + found["doubtful"] + found["exchanged"]
         spelling = numbers == 0 and (words == 0 or size >= _MANY_WORDS)
         return bool(copy), bool(copy and spelling)
 
@@ -233,7 +255,7 @@ class Words:
         from rapidfuzz.distance import OSA
 
         if len(left) != len(right) or len(left) == 1:
-            return [(self._difference(left, right), max(len(left), len(right)))]
+            return _counted(self._difference(left, right), left, right)
         singly = [(self._difference([one], [other]), 1) for one, other in zip(left, right, strict=True)]
         if all(what == "misspelt" for what, _ in singly) or self._difference(left, right) != "misspelt":
             return singly
@@ -251,6 +273,8 @@ class Words:
         digits, others = ("".join(_DIGITS.findall(side)) for side in (one, other))
         edits, longest = OSA.distance(one, other), max(len(one), len(other))
         if digits != others:
+            if len(left) == len(right) == 1 and self._letter_for_digit(one, other, edits):
+                return "garbled"
             slight = left and right and edits <= 0.5 * longest and OSA.distance(digits, others) <= 1
             return "number" if slight else "another number"
         if not left or not right:
@@ -261,15 +285,44 @@ class Words:
         far_rarer = len(left) == len(right) and min(map(min, rows)) * _MISSPELT <= max(map(max, rows))
         slips = max(1 + (sum(rare) == 1 and longest > 3), _LOOKS_ALIKE * longest)
         # Letters put before or after a word make another word of it: activate, deactivate.
-        derived = edits > 1 and (
+        derived = edits > 1 and min(len(one), len(other)) > 1 and (
             one.startswith(other) or one.endswith(other) or other.startswith(one) or other.endswith(one)
         )
         if edits <= slips and (any(rare) or far_rarer) and not derived:
             return "misspelt"
+        if edits <= _GARBLED and len(left) == len(right) and not derived and self._little(rows):
+            return "garbled"
         near = edits <= 0.5 * longest
         if any(rare):
             return "doubtful" if near or longest <= 2 or not all(rare) else "exchanged"
         return "slight" if edits <= 1 else "doubtful" if near or longest <= 2 else "exchanged"
+
+
+    def _letter_for_digit(self, one: str, other: str, edits: int) -> bool:
+        """Whether one of two words is a number and the other, which no other text holds, has letters among its digits."""
+        for number, odd in ((one, other), (other, one)):
+            if number.isdecimal() and odd.isalnum() and not odd.isdecimal() and edits <= 2 and self.rows(odd) <= 1:
+                found = iter(number)
+                return all(digit in found for digit in odd if digit.isdecimal())  # in that order
+        return False
+
+    def _little(self, rows: list[list[int]]) -> bool:
+        """Whether one side is words that many texts hold and the other one that none else does."""
+        often = max(_OFTEN_ROWS, _OFTEN * self.texts)
+        return all(rows) and any(min(one) >= often and max(other) <= 1 for one, other in (rows, rows[::-1]))
+
+
+def _counted(what: str, left: list[str], right: list[str]) -> list[tuple[str, int]]:
+    """A run of words that differ in one way; of a run with numbers only those are, the rest by its letters."""
+    size = max(len(left), len(right))
+    if what not in ("number", "another number"):
+        return [(what, size)]
+    from rapidfuzz.distance import OSA
+
+    numbers = max(1, *(sum(bool(_DIGITS.search(word)) for word in side) for side in (left, right)))
+    letters = ["".join(_DIGITS.sub("", word) for word in side) for side in (left, right)]
+    alike = OSA.distance(*letters) <= _LOOKS_ALIKE * max(map(len, letters))
+    return [(what, numbers), ("misspelt" if alike else "exchanged", max(0, size - numbers))]
 
 
 def _blocks(opcodes: Any, a: list[str], b: list[str]) -> Iterator[tuple[list[str], list[str]]]:
