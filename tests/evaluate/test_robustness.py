@@ -68,6 +68,16 @@ def test_no_brittleness_where_both_read_alike(brittle: Case) -> None:
     assert not any(one["brittle"] for one in robustness.ask(twin).figures["robustness"])
 
 
+def test_a_base_that_knows_little_has_little_to_lose(brittle: Case) -> None:
+    """Half as much to lose, and all of it lost: the points say that the expert loses more, the shares do not."""
+    change = next(one for one in brittle.expert.task.perturbations() if one.name == "typos")
+    found = cost(brittle, apply(brittle, change, 0.5, brittle.sample(100)))
+    assert found.larger_share
+    knows_little = replace(found, generic_clean=0.3 * found.clean, generic_drop=0.29 * found.clean)
+    assert knows_little.drop.points > knows_little.generic_drop
+    assert not knows_little.larger_share
+
+
 def test_rows_left_as_they_were_cost_no_pass_and_keep_their_answers(brittle: Case) -> None:
     change = next(one for one in brittle.expert.task.perturbations() if one.name == "typos")
     rows = brittle.sample(100)

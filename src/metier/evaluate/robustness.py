@@ -22,7 +22,7 @@ from metier.pages.words import number
 from metier.tasks.contract import Array, Perturbation, Section
 
 # Tokens that may go through the two models in all: about a minute of two cores, whatever the texts' length.
-_TOKENS = 240_000
+_TOKENS = 200_000
 _FEWEST = 100
 _CHARACTERS = 4  # to a token, roughly
 # A strong change whose loss has a p above this is not followed to milder ones.
@@ -130,12 +130,17 @@ def _plain(case: Case, curve: Curve, one: Cost, level: float) -> dict[str, Any]:
         "drop": drop["points"],
         "drop_low": drop["low"],
         "drop_high": drop["high"],
+        "generic_clean": _finite(one.generic_clean),
         "generic_drop": _finite(one.generic_drop),
         "flip_rate": one.flipped and one.flipped[0],
         "generic_flip_rate": one.flipped and one.flipped[1],
         "p": _finite(curve.p) if last else None,
         "costs": _proven(curve.p, one.drop.points, level) if last else None,
-        "brittle": _proven(curve.gap_p, one.gap.points, level) if last and np.isfinite(curve.gap_p) else None,
+        "gap": _finite(one.gap.points),
+        "gap_low": _finite(one.gap.low),
+        "gap_high": _finite(one.gap.high),
+        "gap_p": _finite(curve.gap_p) if last else None,
+        "brittle": bool(_brittle([curve], level)) if last and np.isfinite(curve.gap_p) else None,
         "rows": len(changed.positions),
         "changed": int(changed.touched.sum()),
     }
@@ -156,7 +161,12 @@ def _costly(curves: Sequence[Curve], level: float) -> list[Curve]:
 
 
 def _brittle(curves: Sequence[Curve], level: float) -> list[Curve]:
-    return [curve for curve in curves if _proven(curve.gap_p, curve.strongest.gap.points, level)]
+    """The curves where the expert loses more than its base, beyond chance, and a larger share of what it had."""
+    return [
+        curve
+        for curve in curves
+        if _proven(curve.gap_p, curve.strongest.gap.points, level) and curve.strongest.larger_share
+    ]
 
 
 def _card(case: Case, curves: Sequence[Curve], level: float, own: Card | None) -> Card:

@@ -48,9 +48,15 @@ class Cost:
     value: Interval
     generic: float
     drop: Gain
+    generic_clean: float
     generic_drop: float
     gap: Gain
     flipped: tuple[float, float] | None
+
+    @property
+    def larger_share(self) -> bool:
+        """Whether the expert loses a larger share of what it had: a base that knows little has little to lose."""
+        return self.drop.points * abs(self.generic_clean) > self.generic_drop * abs(self.clean)
 
 
 def apply(case: Case, perturbation: Perturbation, severity: float, positions: Array) -> Changed:
@@ -89,7 +95,7 @@ def cost(case: Case, changed: Changed) -> Cost:
     clean, generic_clean = case.evaluation.outputs[at], case.generic_outputs[at]
     sign = 1.0 if metric.greater_is_better else -1.0
     value = bootstrap({metric.name: metric}, truth, changed.outputs, level=case.level, seed=case.seed)[metric.name]
-    generic = metric.function(truth, changed.generic)
+    generic, generic_before = (metric.function(truth, side) for side in (changed.generic, generic_clean))
     flipped = None
     if case.classes:
         pairs = ((clean, changed.outputs), (generic_clean, changed.generic))
@@ -101,7 +107,8 @@ def cost(case: Case, changed: Changed) -> Cost:
         value,
         generic,
         paired_gain(metric, truth, changed.outputs, clean, level=case.level, seed=case.seed),
-        sign * (metric.function(truth, generic_clean) - generic),
+        generic_before,
+        sign * (generic_before - generic),
         gap_of_drops(
             metric,
             truth,
