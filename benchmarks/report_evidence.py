@@ -8,7 +8,9 @@ from benchmarks.report_wanted import Figures, Wanted
 def _coverage(f: Figures) -> str:
     parts = [f"{name} {method['coverage']:.3f}" for name, method in f["methods"].items()]
     furthest = max((m["furthest"] for m in f["methods"].values() if m["furthest"] is not None), default=None)
-    apart = "" if furthest is None else f"; furthest label or group that calibrates itself: {100 * furthest:.1f} points off"
+    apart = (
+        "" if furthest is None else f"; furthest label or group that calibrates itself: {100 * furthest:.1f} points off"
+    )
     return f"ECE {f['ece']['value']:.4f} on {f['rows']:,} rows; coverage at {f['level']:.0%}: {', '.join(parts)}{apart}"
 
 
@@ -36,9 +38,23 @@ def _whole(rung: str) -> Wanted:
     )  # fmt: skip
 
 
+def _checklist(f: Figures) -> str:
+    rates = ", ".join(f"{kind} {100 * rate:.0f}%" for kind, rate in f["failure_rates"].items())
+    return (
+        f"{f['tests']} tests, {f['cases']:,} cases; mean failure rates: {rates} (accuracy {f['accuracy']['value']:.3f})"
+    )
+
+
 EVIDENCE = (
     *(_confidence(name, 0.03) for name in ("banking77", "tweeteval_emotion_train", "sms_spam")),
     *(_confidence(name, None) for name in ("german_credit", "diabetes_130")),
+    Wanted(
+        "checklist_sentiment: all 38 tests on an expert tuned on sentiment, table of failure rates",
+        "checklist",
+        "checklist/frozen",
+        _checklist,
+        lambda f: f["tests"] == 38 and len(f["table"]) == 38,
+    ),  # fmt: skip
     _whole("frozen"),
     _whole("adapter"),
 )
