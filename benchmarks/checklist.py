@@ -162,7 +162,8 @@ def main() -> None:
         "failure_rates": rates,
         "table": rows,
     }
-    record(f"checklist/{choices.rung}", figures, seconds=time.perf_counter() - start, quick=choices.most < 500 or choices.reviews < 1500)
+    quick = choices.most < 500 or choices.reviews < 1500
+    record(f"checklist/{choices.rung}", figures, seconds=time.perf_counter() - start, quick=quick)
 
 
 if __name__ == "__main__":

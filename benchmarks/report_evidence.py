@@ -54,7 +54,7 @@ EVIDENCE = (
         "checklist/frozen",
         _checklist,
         lambda f: f["tests"] == 38 and len(f["table"]) == 38,
-    ),  # fmt: skip
+    ),
     _whole("frozen"),
     _whole("adapter"),
 )
