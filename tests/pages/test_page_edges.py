@@ -30,7 +30,23 @@ POINT = {"rows": 1, "value": 0.0, "low": 0.0, "high": 0.0, "seconds": 0.0}
 WAY = {"name": "x", "title": EVIL, "what": EVIL, "labels": 0, "value": None, "low": None, "high": None, "seconds": None}
 WAY |= {"energy": EVIL, "million_seconds": None, "million_cost": EVIL, "needed": 3, "needed_known": True}
 WAY |= {"needed_low": 1, "needed_high": None}
+STRENGTH = {"severity": 0.5, "label": EVIL, "value": None, "low": None, "high": None, "generic": None, "after": None}
+STRENGTH |= {"rows": 0}
+CHANGE = {
+    "name": EVIL,
+    "means": EVIL,
+    "deliberate": False,
+    "costs": False,
+    "brittle": False,
+    "p": None,
+    "flipped": None,
+}
+TURNED = {"row": None, "change": EVIL, "before": EVIL, "after": None, "answer": LONG, "changed_answer": RTL}
 PROBLEM = {"severity": EVIL, "detail": EVIL, "rows": 0, "fix": EVIL}
+
+
+def _changes(*rows):
+    return {"metric": EVIL, "title": EVIL, "greater_is_better": True, "unit": "", "rows": list(rows)}
 
 
 def _ladder(rungs, **more):
@@ -113,6 +129,12 @@ EDGES = [
     ("shares", {"rows": []}),
     ("findings", {"rows": [FOUND], "total": 10**6}),
     ("findings", {"rows": [], "total": 0}),
+    ("severity", _changes({**CHANGE, "points": [STRENGTH, {**STRENGTH, "value": 1e9}, STRENGTH]})),
+    ("severity", _changes({**CHANGE, "points": [STRENGTH]}, {**CHANGE, "deliberate": True, "points": []})),
+    ("severity", _changes({**CHANGE, "name": LONG, "brittle": True, "points": [{**STRENGTH, "value": 0.0}] * 3})),
+    ("severity", _changes()),
+    ("turned", {"items": [TURNED, {**TURNED, "row": 0, "before": EMOJI, "after": LONG * 9}]}),
+    ("turned", {"items": []}),
     ("comparison", _comparison([])),
     (
         "comparison",

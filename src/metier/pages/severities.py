@@ -157,5 +157,7 @@ def _words(frame: Frame, panels: Sequence[_Panel], unit: str) -> list[Layer]:
 
 def _told(row: Data, unit: str) -> str:
     """What the strongest change costs, as a change of the score."""
-    lost = row["points"][-1]["value"]
+    lost = finite(row["points"][-1]["value"])
+    if lost is None:
+        return ""
     return f"{'+' if lost < 0 else ''}{number(-lost, unit)}{'' if row['costs'] else ' (may be chance)'}"
