@@ -276,11 +276,12 @@ def paired_gain(
     cells = _cells(metric, truth, a, b)
     resampled, exchanged = _gains(metric, cells, truth, a, b, replicates, np.random.default_rng(seed))
     boot_low, boot_high = _percentiles(sign * resampled, level)
-    null_low, null_high = _percentiles(sign * exchanged, level)
-    defined = exchanged[np.isfinite(exchanged)]
-    # The observed data are one of the exchanges too (Phipson & Smyth 2010).
-    p = (1 + int((np.abs(defined) >= abs(points) - 1e-12).sum())) / (1 + len(defined))
-    low, high = min(boot_low, points - null_high), max(boot_high, points - null_low)
+    # To exchange all answers back turns the sign: what chance gives is symmetric, and its size alone counts.
+    sizes = np.abs(exchanged[np.isfinite(exchanged)])
+    # The observed data are one of the exchanges too (Phipson & Smyth 2010), for the bound as for p.
+    p = (1 + int((sizes >= abs(points) - 1e-12).sum())) / (1 + len(sizes))
+    chance = float(np.quantile(sizes, level, method="weibull")) if len(sizes) else float("nan")
+    low, high = min(boot_low, points - chance), max(boot_high, points + chance)
     return Gain(points, _settled(low, points), _settled(high, points), p)
 
 
