@@ -11,12 +11,17 @@ import pytest
 from tests.conftest import Finished, write_tickets
 from tests.evaluate.worded import case_of
 
-from metier.evaluate import robustness
+from metier import lifecycle
+from metier.evaluate import robustness, room
 from metier.evaluate.case import Case
 from metier.evaluate.class_metrics import class_metrics
 from metier.evaluate.quantity_metrics import quantity_metrics
 from metier.evaluate.severity import apply, cost, gap_of_drops
+from metier.expert import Expert
 from metier.pages.page import render
+from metier.plan import Plan
+from metier.progress import Silent
+from metier.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +156,38 @@ def test_a_gap_counts_in_the_direction_of_the_metric() -> None:
         order = rng.permutation(300)
         again = gap_of_drops(quantity_metrics()[name], truth[order], (clean[order], worse[order]), (clean[order],) * 2)
         assert (again.points, again.low, again.high, again.p) == (gap.points, gap.low, gap.high, gap.p)
+
+
+# ------------------------------------------------------------------------------------------------- rows and quantities
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory, metier: Any) -> Any:
+    """A quantity told by rows: a number and a category decide it, beside a column that says nothing."""
+    place, rng = tmp_path_factory.mktemp("priced"), np.random.default_rng(0)
+    for name, rows in (("train.csv", 300), ("test.csv", 120)):
+        size, kind = rng.uniform(20, 200, rows), rng.choice(["House", "Flat"], rows)
+        price = 3 * size + 200 * (kind == "House") + rng.normal(0, 10, rows)
+        lines = [f"{s:.1f},{k},{rng.integers(9)},{p:.1f}" for s, k, p in zip(size, kind, price, strict=True)]
+        (place / name).write_text("\n".join(["size,kind,floor,price", *lines]), encoding="utf-8")
+    words = ["--target", "price", "--rung", "linear", "--json", "--workspace", place / "home", "-o", place / "expert"]
+    answer = metier("tune", place / "train.csv", *words)
+    assert answer.code == 0, answer
+    workspace = Workspace.find(place / "home")
+    expert = Expert.load(place / "expert", cache=workspace.cache)
+    plan = Plan.of(kind=expert.about["task"])
+    dataset = expert.dataset(lifecycle.read(str(place / "test.csv"), plan, workspace))
+    return robustness.ask(room.gather(expert, dataset, plan, workspace, Silent()))
+
+
+def test_rows_with_a_quantity_are_measured_by_the_same_code(priced: Any) -> None:
+    strongest = {one["perturbation"]: one for one in priced.figures["robustness"]}
+    assert {"noisy numbers", "missing cells", "other units", "unseen categories"} <= set(strongest)
+    assert all(one["flip_rate"] is None for one in strongest.values())
+    assert strongest["other units"]["costs"]
+    assert strongest["unseen categories"]["costs"]
+    assert strongest["other units"]["drop"] > 0
+    assert all(one["brittle"] is None for one in strongest.values()), "a base that is blind has nothing to lose"
+    assert [section.template for section in priced.sections] == ["severity"]
+    assert any("typos in texts" in note for note in priced.notes)
+    render("Robust", priced.sections)
