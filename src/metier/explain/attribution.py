@@ -16,9 +16,9 @@ from metier.explain.subject import Claims, Subject
 from metier.tasks.contract import Array
 
 Weights = list[Array]
-_MOST_UNITS = 24  # beyond, neighbouring units are looked at in groups first
-_GROUPS = 12
-_OPENED = 12  # units looked at one by one within the groups that matter most
+_MOST_UNITS = 32  # beyond, neighbouring units are looked at in groups first
+_GROUPS = 16
+_OPENED = 16  # units looked at one by one within the groups that matter most
 _PATH = 8
 _SAMPLES = 40
 _TRIED = 3  # candidates asked again at each step of the stepwise removal
@@ -210,7 +210,7 @@ def _masks(units: int, groups: Sequence[Sequence[int]], gone: Sequence[Sequence[
 
 
 def _groups(subject: Subject, claims: Claims, position: int) -> list[list[int]]:
-    """The units one by one or, where they are many, in a dozen runs that end where the text pauses."""
+    """The units one by one or, where they are many, in some sixteen runs that end where the text pauses."""
     count = claims.units[position]
     if count <= _MOST_UNITS:
         return [[unit] for unit in range(count)]
