@@ -41,7 +41,7 @@ from metier.workspace import Workspace
 
 FREE = {"dropout": 0.0, "label_smoothing": 0.0, "weight_decay": 0.0, "rank": 64, "alpha": 128}
 WAYS: dict[str, dict[str, Any]] = {
-    "overfitted": {"epochs": 15, "layers": 6, **FREE},
+    "overfitted": {"epochs": 10, "layers": 6, **FREE},
     "one-epoch": {"epochs": 1, "layers": 4},
     "private": {"epsilon": 8.0, "epochs": 5, "layers": 2},
 }
@@ -93,7 +93,18 @@ def tuned(name: str, way: str, rows: int, seed: int, folder: Path) -> Case:
         seed=seed,
     )
     origin = Origin(None, plan, dataset, examples, np.zeros(len(examples), bool))
-    return Case(loaded, test, unseen, evaluation, generic_raw, plan, origin, "", Silent())
+    return Case(
+        expert=loaded,
+        dataset=test,
+        examples=unseen,
+        evaluation=evaluation,
+        generic_raw=generic_raw,
+        plan=plan,
+        origin=origin,
+        no_origin="",
+        place=Workspace.find(),
+        progress=Silent(),
+    )
 
 
 def finished(folder: str, name: str) -> Case:

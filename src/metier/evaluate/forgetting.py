@@ -105,7 +105,7 @@ def _general(case: Case, before: Ability, after: Ability) -> dict[str, Any]:
 
 
 def _geometry(case: Case, before: Ability, after: Ability) -> dict[str, Any]:
-    overlap = measured.neighbour_overlap(before.vectors, after.vectors, level=case.level)
+    overlap = measured.neighbour_overlap(before.vectors, after.vectors, level=case.level, seed=case.seed)
     cka = measured.linear_cka(before.vectors, after.vectors, level=case.level, seed=case.seed)
     return {"neighbour_overlap": overlap.as_json(), "cka": cka.as_json()}
 
