@@ -99,6 +99,12 @@ def _notes(case: Case, compared: Sequence[Compared], swapped: Swapped) -> list[s
         notes.append(
             f"Identity swaps need {swaps.FEWEST} rows with a term of their axis; of {swapped.rows:,} rows there were: {few}."
         )
+    read = [axis.title for axis in swapped.axes if axis.column]
+    if read and case.origin is None:
+        notes.append(
+            f"The expert reads {', '.join(read)}. Whether it learnt more from that than chance could not be tested, so no "
+            f"bias is called: {case.no_origin}."
+        )
     unproven = [axis.title for axis in swapped.axes if axis.neutral is None and axis.p_directed is None]
     if unproven:
         notes.append(

@@ -54,10 +54,11 @@ def wordings(row: int, text: str, terms: Terms) -> Wordings | None:
     for alternate in range(NEUTRALS):
         new = _put(text, found, terms, source, NEUTRAL, alternate, terms.neutral)
         versions.append(Version(NEUTRAL, alternate, new) if new is not None else versions[0])
-    # Equal wordings are one: the first of them, so that the text as it stands keeps its place.
-    distinct = {version.text: version for version in reversed(versions)}
-    kept = sorted(distinct.values(), key=lambda version: version.text != text)
-    return Wordings(row, source, tuple(kept)) if len({v.identity for v in kept} - {NEUTRAL}) > 1 else None
+    distinct: dict[str, Version] = {}
+    for version in versions:
+        distinct.setdefault(version.text, version)  # equal wordings are one
+    kept = tuple(distinct.values())
+    return Wordings(row, source, kept) if len({version.identity for version in kept} - {NEUTRAL}) > 1 else None
 
 
 def _put(

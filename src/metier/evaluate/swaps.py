@@ -82,6 +82,7 @@ class Axis:
     pushed: Effect | None
     towards: str
     examples: tuple[Flip, ...]
+    column: bool = False  # whether a column's value was swapped, not the words of a text
     held: float = 1.0
     held_bias: float = 1.0
 

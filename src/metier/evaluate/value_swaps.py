@@ -9,19 +9,22 @@ import numpy as np
 import pyarrow as pa
 
 from metier.evaluate.case import Case
-from metier.evaluate.groups import Groups
+from metier.evaluate.groups import Groups, of_values
 from metier.evaluate.swap_tests import Answers, directed
 from metier.evaluate.swaps import EXAMPLES, Axis, Flip, both, flip_gain, named, one_sided, share_of
 from metier.tasks.contract import Array
 
 _MOST_VALUES = 8  # the commonest groups
+_MOST_TRAINING = 4000
+_DEALS = 999
 
 
 def axis(case: Case, groups: Groups) -> Axis:
     """How often another value of the column turns the answer, in the expert and in its generic base.
 
-    There are no neutral values to compare with, nor is any needed: nothing but the column changed. `p_directed` says
-    whether some groups' values bring another answer than others', on the whole.
+    `p_directed` says whether some groups' values bring another answer than others', on the whole. Any column that is read
+    has some such effect, if only by the chance of which rows were trained on: `p_neutral` says whether the training rows'
+    own labels go with the column beyond that chance, and is 1 where they are not at hand.
     """
     positions = case.sample()
     task, inputs = case.expert.task, case.examples.inputs.take(pa.array(positions))
@@ -45,13 +48,44 @@ def axis(case: Case, groups: Groups) -> Axis:
         generic=share_of(base, case.level),
         change=change,
         neutral=None,
-        p_neutral=None,
+        p_neutral=_learnt(case, groups, typical),
         p_directed=directed([each[0] for each in said.values()], case.seed),
         p_tuning=one_sided(change),
         pushed=None,
         towards="",
         examples=tuple(_examples(case, groups, positions, typical, said, before)),
+        column=True,
     )
+
+
+def _learnt(case: Case, groups: Groups, typical: Mapping[int, Any]) -> float:
+    """p that training labels have nothing to do with the column, once all else that the expert reads is accounted for.
+
+    What is left of a label is its distance from the expert's answer averaged over all values of the column. Whether that
+    differs by group is tested by dealing the groups out anew.
+    """
+    if case.origin is None or groups.name not in case.origin.dataset.table.column_names:
+        return 1.0
+    rows = case.origin.examples
+    rng = np.random.default_rng([case.seed, len(rows)])
+    chosen = np.sort(rng.choice(len(rows), min(len(rows), _MOST_TRAINING), replace=False))
+    inputs, truth = rows.inputs.take(pa.array(chosen)), rows.targets[chosen]
+    task = case.expert.task
+    said = [case.expert_of(task.with_values(inputs, groups.name, [value] * len(chosen))) for value in typical.values()]
+    if case.classes:
+        left = np.eye(said[0].shape[1])[truth] - np.mean([np.exp(each) for each in said], axis=0)
+    else:
+        left = (truth - np.mean(said, axis=0))[:, None]
+    codes = of_values(groups.name, task.values(inputs, groups.name)).codes
+    sizes = np.bincount(codes)
+
+    def statistic(order: Array) -> float:
+        sums = np.stack([np.bincount(codes, column) for column in left[order].T])
+        return float((sums**2 / np.maximum(sizes, 1)).sum())
+
+    seen = statistic(np.arange(len(chosen)))
+    larger = sum(statistic(rng.permutation(len(chosen))) >= seen * (1 - 1e-12) for _ in range(_DEALS))
+    return (1 + larger) / (1 + _DEALS)
 
 
 def _typical(values: Sequence[Any], groups: Groups, codes: Sequence[int]) -> dict[int, Any]:
