@@ -19,6 +19,7 @@ from metier.expert import Expert
 from metier.pages.page import render
 from metier.plan import Plan
 from metier.progress import Silent
+from metier.tasks.quantity import Quantity
 from metier.workspace import Workspace
 
 ROWS = 360
@@ -180,6 +181,27 @@ def test_the_real_expert_has_a_page_and_plain_json(case: Case) -> None:
         "by", "slice", "rows", "metric", "value", "low", "high", "generic", "p", "q", "worse", "cause", "gain", "examples",
     }  # fmt: skip
     assert "Good for everyone?" in render("Slices", answer.sections)
+
+
+def test_a_number_is_sliced_by_its_misses(case: Case) -> None:
+    rng, east = np.random.default_rng(8), member(case, "region", "east")
+    truth = rng.normal(50, 10, ROWS)
+    sides = [truth + rng.normal(0, np.where(east, 3.0 * wide, wide)) for wide in (1.0, 4.0)]
+    target = Quantity.of(truth.tolist())
+    evaluation = evaluate_outputs(
+        target, truth, *sides, metric=target.metrics()["mae"],
+        calibration={}, generic_calibration={}, level=0.95, seed=0,
+    )  # fmt: skip
+    expert = replace(
+        case.expert, target=target, about={**case.expert.about, "calibration": {}, "generic_calibration": {}}
+    )
+    answer = slices.ask(replace(case, expert=expert, evaluation=evaluation, generic_raw=sides[1]))
+    worst = answer.figures["slices"][0]
+    assert (worst["by"], worst["slice"], worst["metric"], worst["worse"]) == ("region", "east", "mae", True)
+    misses = [abs(example["truth"] - example["prediction"]) for example in worst["examples"]]
+    assert misses == sorted(misses, reverse=True)
+    assert "truth" in {one["by"] for one in answer.figures["slices"]}
+    assert render("Slices", answer.sections)
 
 
 def test_too_few_rows_have_no_slices(case: Case) -> None:

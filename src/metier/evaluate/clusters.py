@@ -31,13 +31,13 @@ def clusters(case: Case, known: Sequence[Slice]) -> Division:
     rows = len(case.examples)
     if rows < _LEAST_ROWS:
         return Division("kind", (), f"kinds of rows are left out: {rows} rows are too few to cut up")
-    shown = [case.expert.task.render(case.examples.inputs, at) for at in range(rows)]
+    vectors = np.asarray(case.expert.task.vectors(case.examples.inputs, case.expert.trunk), np.float32)
     # Sorted by content, so that the same rows in another order give the same clusters.
-    order = np.array(sorted(range(rows), key=shown.__getitem__))
-    vectors = case.expert.task.vectors(case.examples.inputs, case.expert.trunk)
+    order = np.lexsort((*vectors[:, :3].T, vectors.sum(axis=1)))
     code, central = np.empty(rows, np.int64), np.empty(0, np.int64)
-    code[order], central = _assigned(np.asarray(vectors, np.float32)[order], case.seed)
-    names = _names(code, *_terms(case, known), [shown[at] for at in order[central]])
+    code[order], central = _assigned(vectors[order], case.seed)
+    shown = [case.expert.task.render(case.examples.inputs, int(at)) for at in order[central]]
+    names = _names(code, *_terms(case, known), shown)
     return Division("kind", tuple(Slice("kind", name, code == at) for at, name in enumerate(names)))
 
 
