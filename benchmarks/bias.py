@@ -16,7 +16,7 @@ import numpy as np
 
 import metier
 from benchmarks.bias_texts import AXES, comments, write
-from benchmarks.common import WORK, record
+from benchmarks.common import record
 from metier import lifecycle
 from metier.evaluate import bias, room
 from metier.evaluate.intervals import wilson

@@ -58,7 +58,9 @@ def loans(rows: int, unfair: bool, seed: int) -> list[tuple[Any, ...]]:
         sex, region = str(rng.choice(["female", "male"])), str(rng.choice(["north", "south"]))
         income = rng.normal(50, 15)
         lean = (income - 50) / 8 - (3 if unfair and sex == "female" else 0)
-        out.append((sex, region, round(income, 1), int(rng.integers(20, 70)), "yes" if lean + rng.normal() > 0 else "no"))
+        out.append(
+            (sex, region, round(income, 1), int(rng.integers(20, 70)), "yes" if lean + rng.normal() > 0 else "no")
+        )
     return out
 
 

@@ -75,7 +75,9 @@ def test_figures_agree_with_fairlearn_on_german_credit() -> None:
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     truth = np.array([int(row["default"]) for row in rows])
-    numbers = np.array([[float(row["duration_in_month"]), float(row["age"]), float(row["credit_amount"])] for row in rows])
+    numbers = np.array(
+        [[float(row["duration_in_month"]), float(row["age"]), float(row["credit_amount"])] for row in rows]
+    )
     scaled = (numbers - numbers.mean(0)) / numbers.std(0)
     guesses = LogisticRegression().fit(scaled, truth).predict(scaled)
     assert 0 < guesses.sum() < len(guesses)

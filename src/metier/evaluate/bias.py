@@ -97,13 +97,14 @@ def _notes(case: Case, compared: Sequence[Compared], swapped: Swapped) -> list[s
     if swapped.too_few:
         few = ", ".join(f"{name} {rows}" for name, rows in swapped.too_few.items())
         notes.append(
-            f"Identity swaps need {swaps.FEWEST} rows with a term of their axis; of {swapped.rows:,} rows there were: {few}."
+            f"Identity swaps need {swaps.FEWEST} rows with a term of their axis; "
+            f"of {swapped.rows:,} rows there were: {few}."
         )
     read = [axis.title for axis in swapped.axes if axis.column]
     if read and case.origin is None:
         notes.append(
-            f"The expert reads {', '.join(read)}. Whether it learnt more from that than chance could not be tested, so no "
-            f"bias is called: {case.no_origin}."
+            f"The expert reads {', '.join(read)}. Whether it learnt more from that than chance could not be tested, "
+            f"so no bias is called: {case.no_origin}."
         )
     unproven = [axis.title for axis in swapped.axes if axis.neutral is None and axis.p_directed is None]
     if unproven:

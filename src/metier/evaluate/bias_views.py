@@ -1,4 +1,4 @@
-"""The pictures of fairness: gaps, rates by group, identity swaps beside the generic base, texts that flip, mitigations."""
+"""The pictures of fairness: gaps, rates by group, identity swaps beside the base, texts that flip, mitigations."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _gaps(case: Case, compared: Sequence[Compared]) -> Section:
         "rows": rows,
         "axis": "Largest difference between two groups",
         "unit": _unit(case),
-        "caption": "Two groups that are treated alike still differ by chance; the table says which differences are more.",
+        "caption": "Groups treated alike still differ by chance; the table says which differences are more.",
     }
     return Section("ranges", "Are groups treated alike?", data, lead)
 
@@ -102,9 +102,10 @@ def _rates(case: Case, first: Compared) -> Section:
     positive = first.figures.get("positive")
     what = f", for the label {positive}" if positive is not None else ""
     worst = first.figures["worst_group"]
-    lead = f"Worst served is {worst['group']}, of {worst['rows']:,} rows{'; whether by more than chance stands above' if not first.called else ''}."
-    data = {"rows": rows, "axis": f"Share of a group's rows{what}" if case.classes else "Error", "unit": _unit(case)}
-    data["signed"] = not case.classes
+    lead = f"Worst served is {worst['group']}, of {worst['rows']:,} rows"
+    lead += "." if first.called else "; not by more than chance."
+    axis = f"Share of a group's rows{what}" if case.classes else "Error"
+    data = {"rows": rows, "axis": axis, "unit": _unit(case), "signed": not case.classes}
     return Section("ranges", f"Each group by itself: {first.groups.name}", data, lead)
 
 

@@ -1,4 +1,4 @@
-"""How far off a quantity is in each group: mean error, mean absolute error, their gaps, and whether tuning made them."""
+"""How far off a quantity is in each group: mean error, mean absolute error, their gaps, whether tuning made them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def measure(groups: Groups, truth: Array, outputs: Array, generic: Array, *, lev
 
 def _errors(name: str, truth: Array, outputs: Array) -> Array:
     error = np.asarray(outputs, np.float64).reshape(-1) - truth
-    return error if name == "mean_error" else np.abs(error)
+    return np.asarray(error if name == "mean_error" else np.abs(error))
 
 
 def _means(groups: Groups, errors: Array) -> Array:

@@ -1,8 +1,8 @@
 """Which gaps between groups are more than chance, and whether tuning made them.
 
-The largest difference between groups is above zero by chance alone, the more groups the more. A gap is called only where
-group membership, dealt out anew at random, hardly ever separates the groups as much: a permutation test of Pearson's
-statistic (1900), which is exact however few rows a group has. Random tables with fixed margins stand in for the dealing.
+The largest difference between groups is above zero by chance alone, the more groups the more. A gap is called only
+where group membership, dealt out anew at random, hardly ever separates the groups as much: a permutation test of
+Pearson's statistic (1900), exact however few rows a group has. Random tables of the same sums stand in for dealing.
 """
 
 from __future__ import annotations

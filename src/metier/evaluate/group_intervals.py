@@ -1,7 +1,7 @@
 """Intervals of a gap between groups: from those of every two groups (MOVER: Newcombe 1998; Donner & Zou 2012).
 
-Resampling will not do here: the largest difference of resampled groups is larger than that of the groups themselves, and
-a share of none in twenty never varies. Wilson's intervals of the shares have neither fault.
+Resampling will not do here: the largest difference of resampled groups is larger than that of the groups themselves,
+and a share of none in twenty never varies. Wilson's intervals of the shares have neither fault.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Identity terms: which words say who somebody is, and what may stand in their place.
 
-An axis (religion) has identities (muslim, christian), each with terms by slot. A slot is a place in a sentence that all of
-its terms fit alike: a subject, a possessive, an adjective. `neutral` terms fit the same slots and name no identity: how
-much an answer hangs on them is what chance looks like. One file an axis and language in `identities/`.
+An axis (religion) has identities (muslim, christian), each with terms by slot. A slot is a place in a sentence that all
+of its terms fit alike: a subject, a possessive, an adjective. `neutral` terms fit the same slots and name no identity:
+how much an answer hangs on them is what chance looks like. One file an axis and language in `identities/`.
 """
 
 from __future__ import annotations
@@ -82,11 +82,10 @@ class Terms:
 
 
 # English words that may follow `her` and `his` where no noun does: "saw her yesterday", "the fault is his and mine".
-_NO_NOUN = set(
-    "a about after again all always an and are as at because before but by for from had has have he here how i if in "
-    "into is it just later nor not now of on or our out over she since so than that the their them then there these "
-    "they this to today tomorrow too under until up was we were what when where which while who why will with "
-    "yesterday you your".split()
+_NO_NOUN = re.compile(
+    r"(?:a|about|after|again|all|always|an|and|are|as|at|because|before|but|by|for|from|had|has|have|he|here|how|i|if|in|into|"
+    r"is|it|just|later|nor|not|now|of|on|or|our|out|over|she|since|so|than|that|the|their|them|then|there|these|they|"
+    r"this|to|today|tomorrow|too|under|until|up|was|we|were|what|when|where|which|while|who|why|will|with|yesterday|you|your)"
 )
 _BEFORE_NOUN = ("possessive",)
 
@@ -94,7 +93,7 @@ _BEFORE_NOUN = ("possessive",)
 def _fitting(uses: Sequence[tuple[str, str, int]], after: str) -> tuple[str, str, int]:
     """Which use of a word is meant, from the word that follows: `her book` or `saw her`."""
     following = re.match(r"\s+([^\W\d_]+)", after)
-    noun = following is not None and following[1].lower() not in _NO_NOUN
+    noun = following is not None and _NO_NOUN.fullmatch(following[1].lower()) is None
     return next((use for use in uses if (use[1] in _BEFORE_NOUN) == noun), uses[0])
 
 
@@ -154,12 +153,11 @@ def _user_axis(axis: str, plain: Mapping[str, Any]) -> Terms:
     lists = [terms for terms in given.values() if isinstance(terms, list)]
     aligned = len(lists) == len(given) and len({len(terms) for terms in lists}) == 1 and len(lists[0]) > 1
     if aligned:
-        identities = {name: {str(at): (term,) for at, term in enumerate(terms)} for name, terms in given.items()}
+        identities = {name: _slots({str(at): [term] for at, term in enumerate(terms)}) for name, terms in given.items()}
         slots = [str(at) for at in range(len(lists[0]))]
     else:
-        identities = {
-            name: _slots(terms) if isinstance(terms, dict) else {_ONLY: tuple(terms)} for name, terms in given.items()
-        }
+        forms = {name: terms if isinstance(terms, dict) else {_ONLY: terms} for name, terms in given.items()}
+        identities = {name: _slots(each) for name, each in forms.items()}
         slots = sorted({slot for each in identities.values() for slot in each})
     if isinstance(neutral, list):
         neutral = dict.fromkeys(slots, neutral)
@@ -192,11 +190,10 @@ def _shared(axis: str, identities: Mapping[str, Any]) -> list[str]:
 
 
 def _kind(value: Any) -> str:
-    return (
-        {list: "a list", dict: "an empty object", str: "a text", type(None): "null"}.get(type(value), "a number")
-        if (value or not isinstance(value, list))
-        else "an empty list"
-    )
+    if isinstance(value, list | dict):
+        name = "list" if isinstance(value, list) else "object"
+        return f"a {name}" if value and name == "list" else f"an {name}" if value else f"an empty {name}"
+    return "a text" if isinstance(value, str) else "null" if value is None else "a number"
 
 
 def _bad(found: str) -> UsageError:

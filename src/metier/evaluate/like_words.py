@@ -26,7 +26,7 @@ _TOLD = 0.05  # p under which a word is taken to say something of the label
 
 @dataclass(frozen=True)
 class Pair:
-    """Two words, and the rows that hold one of them (and not the other): `rows` of the first, `others` of the second."""
+    """Two words, and the rows that hold one of them alone: `rows` the first, `others` the second."""
 
     first: str
     second: str
@@ -88,7 +88,7 @@ def _matched(words: Sequence[str], around: dict[str, Counter[tuple[int, str]]]) 
             both = sum(count * around[other][key] for key, count in around[one].items())
             likeness.append((both / (norm[one] * norm[other]), one, other))
     used: set[str] = set()
-    out = []
+    out: list[tuple[str, str]] = []
     for cosine, one, other in sorted(likeness, key=lambda each: (-each[0], each[1], each[2])):
         if cosine < _LIKE or len(out) == _PAIRS:
             break

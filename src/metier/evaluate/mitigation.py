@@ -1,8 +1,8 @@
 """What can be done about a gap between groups, and what each way brings and costs, measured on the evaluated rows.
 
-Before training: rows weighed so that group and label are independent (reweighing, Kamiran & Calders 2012), or drawn so that
-groups count alike; both by drawing rows, so that any rung of any kind can be fitted. After training: a threshold for each
-group (Hardt, Price & Srebro 2016), found on one half of the rows and measured on the other.
+Before training: rows weighed so that group and label are independent (reweighing, Kamiran & Calders 2012), or drawn so
+that groups count alike; both by drawing rows, so that any rung of any kind can be fitted. After training: a threshold
+for each group (Hardt, Price & Srebro 2016), found on one half of the rows and measured on the other.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def reweighed(examples: Examples, groups: Groups, seed: int) -> Array:
 
 
 def balanced(examples: Examples, groups: Groups, seed: int) -> Array:
-    """Positions of training rows drawn so that every group has as many rows of each label; labels as frequent as before.
+    """Positions of training rows drawn so that groups have as many rows of each label; labels stay as frequent.
 
     A group without rows of a label stays without.
     """
@@ -92,8 +92,8 @@ def _drawn(truth: Array, groups: Groups, wanted: Callable[[int], Array], seed: i
 def thresholds(scores: Array, truth: Array, groups: Groups, *, of_true: bool) -> Array:
     """(g,) what to take off each group's scores (n,) so that answering above 0 selects the same share of every group.
 
-    With `of_true` it is the same share of the rows that are truly positive (equal opportunity). A group without such rows
-    keeps its scores.
+    With `of_true` it is the same share of the rows that are truly positive (equal opportunity). A group without such
+    rows keeps its scores.
     """
     counted = truth if of_true else np.ones(len(truth), bool)
     if not counted.any():
@@ -110,7 +110,7 @@ def thresholds(scores: Array, truth: Array, groups: Groups, *, of_true: bool) ->
 
 
 def measure(case: Case, compared: Sequence[Compared]) -> tuple[list[Eased], str]:
-    """Every mitigation of the gap that is surest, and why some could not be measured; nothing where no gap was called."""
+    """Every mitigation of the surest gap, and why some could not be measured; nothing where no gap was called."""
     called = [each for each in compared if each.called]
     if not called:
         return [], ""
@@ -212,7 +212,7 @@ def _trained(ground: _Ground) -> tuple[list[Eased], str]:
         for name, draw in (("reweighting", reweighed), ("balanced sampling", balanced)):
             rows = draw(examples, groups, case.seed)
             after = outputs(examples.take(rows))
-            how = f"the rung {rung.name} fitted on {len(rows):,} rows, {len(np.unique(rows)):,} of {len(examples):,} different"
+            how = f"the rung {rung.name} fitted on {len(rows):,} rows, {len(np.unique(rows)):,} of them different"
             eased.append(ground.eased(name, before, after, how))
     return eased, ""
 

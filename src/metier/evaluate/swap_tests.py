@@ -4,8 +4,8 @@ Three questions, each with its own null, and a bias is called only where all tha
 
 - *In a direction.* Every word has some effect. Is an identity's larger than those of like words? A t test whose units
   are words, not texts, as the same word in a hundred texts is still one word (Clark 1973).
-- *More than neutral words.* Do answers really turn with the identity that is pushed most, and more often than with two like
-  words in the same place? Signs of the rows' differences are flipped at random.
+- *More than neutral words.* Do answers really turn with the identity that is pushed most, and more often than with two
+  like words in the same place? Signs of the rows' differences are flipped at random.
 - *By tuning.* Does the identity move the expert farther than the generic base, each measured in like words' effects?
 """
 
@@ -175,8 +175,8 @@ class Effect:
 def effects(found: Sequence[Wordings], said: Answers, data_words: Spread | None = None) -> dict[str, list[Effect]]:
     """Of each identity, whether it moves the answers farther than like words do, by what the like words are.
 
-    The effect of a word is its mean over the rows, each row about its own mean. Like words are neutral ones `in place` of
-    the term (or other terms of the identity, where there are none), and words of the `data` in theirs.
+    The effect of a word is its mean over the rows, each row about its own mean. Like words are neutral ones `in place`
+    of the term (or other terms of the identity, where there are none), and words of the `data` in theirs.
     """
     words = _words(found, said.leaning)
     names = [name for name in words if name != NEUTRAL]
@@ -197,13 +197,12 @@ def effects(found: Sequence[Wordings], said: Answers, data_words: Spread | None 
 
 def strongest(told: Mapping[str, list[Effect]]) -> tuple[str, Effect] | None:
     """The identity that stands out most from like words of every kind, by the kind it stands out from least."""
-    kinds = list(told)
-    if not kinds:
+    if not told:
         return None
-    each = [
-        max(((kind, told[kind][at]) for kind in kinds), key=lambda pair: pair[1].p) for at in range(len(told[kinds[0]]))
-    ]
-    return min(each, key=lambda pair: pair[1].p)
+    least: list[tuple[str, Effect]] = []
+    for same in zip(*([(kind, effect) for effect in of_kind] for kind, of_kind in told.items()), strict=True):
+        least.append(max(same, key=lambda pair: pair[1].p))
+    return min(least, key=lambda pair: pair[1].p)
 
 
 def raised(expert: Effect, generic: Effect) -> float:
@@ -290,4 +289,4 @@ def directed(said: Sequence[Answers], seed: int) -> float:
 def _told(said: Answers) -> Array:
     if said.codes is None:
         return said.scores
-    return np.eye(said.scores.shape[1])[said.codes]
+    return np.asarray(np.eye(said.scores.shape[1])[said.codes])

@@ -1,7 +1,7 @@
 """Does the answer hang on who is meant? Counterfactual identity swaps, in the expert and in its generic base.
 
-In columns of text, terms of one identity are swapped for those of another (`swap_texts`). Where the expert reads a group's
-own column, the column's value is swapped. `swap_tests` tells a bias from mere sensitivity to words.
+In columns of text, terms of one identity are swapped for those of another (`swap_texts`). Where the expert reads a
+group's own column, the column's value is swapped. `swap_tests` tells a bias from mere sensitivity to words.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class Flip:
 class Axis:
     """What swaps along one axis do. Rates are shares of `rows` where some swap turns the answer.
 
-    `beyond` is p that swaps move the expert no more than like words do, or in no direction; `raised` that tuning has not
-    raised it; None where there is nothing to compare with. `p` is the larger, `held` the same over all axes (Holm).
+    The three p are those of `swap_tests`, None where there is nothing to compare with: that answers hang no more on
+    identity than on like words, in no direction, and that tuning has not raised it. `held` and `held_bias` are `p` and
+    `p_bias` over all axes together (Holm).
     """
 
     name: str
@@ -179,8 +180,8 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
     expert, generic = both(case, inputs)
     data = _data_words(case, name, found, terms)
     told = effects(found, expert, None if data is None else data.spread)
-    most = strongest(told)
-    chosen, n = pairs(found, None if most is None else most[1].identity), len(found)
+    standing_out = strongest(told)
+    chosen, n = pairs(found, None if standing_out is None else standing_out[1].identity), len(found)
     flips, base = (np.nan_to_num(differing(said, chosen.swaps, n)) > 0 for said in (expert, generic))
     identity, neutral = (differing(expert, each, n) for each in (chosen.between, chosen.within))
     change = flip_gain(flips, base, case.level)
@@ -188,9 +189,9 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
     tuned = one_sided(change)
     if data is not None:
         beyond.append(larger_test(identity, data.expert, case.seed))
-    if most is not None:
-        other = effects(found, generic, None if data is None else data.generic_spread)[most[0]]
-        tuned = raised(most[1], next(each for each in other if each.identity == most[1].identity))
+    if standing_out is not None:
+        other = effects(found, generic, None if data is None else data.generic_spread)[standing_out[0]]
+        tuned = raised(standing_out[1], next(each for each in other if each.identity == standing_out[1].identity))
     return Axis(
         terms.axis,
         terms.title,
@@ -201,17 +202,17 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
         change,
         _mean(neutral if data is None else np.concatenate([neutral, data.expert])),
         _most(beyond),
-        None if most is None else _of_all(most[1].p, len(terms.identities)),
+        None if standing_out is None else _of_all(standing_out[1].p, len(terms.identities)),
         tuned,
-        None if most is None else most[1],
-        _towards(case, None if most is None else most[1]),
+        None if standing_out is None else standing_out[1],
+        _towards(case, None if standing_out is None else standing_out[1]),
         tuple(_examples(case, found, expert, generic)),
     )
 
 
 @dataclass(frozen=True)
 class _DataWords:
-    """Words of the data swapped for like ones: whether the expert's answers turned (m,), and how far both models moved."""
+    """Words of the data swapped for like ones: whether the expert's answers turned (m,), how far both models moved."""
 
     expert: Array
     spread: Spread

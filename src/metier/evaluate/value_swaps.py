@@ -22,9 +22,9 @@ _DEALS = 999
 def axis(case: Case, groups: Groups) -> Axis:
     """How often another value of the column turns the answer, in the expert and in its generic base.
 
-    `p_directed` says whether some groups' values bring another answer than others', on the whole. Any column that is read
-    has some such effect, if only by the chance of which rows were trained on: `p_neutral` says whether the training rows'
-    own labels go with the column beyond that chance, and is 1 where they are not at hand.
+    `p_directed` says whether some groups' values bring another answer than others', on the whole. Any column that is
+    read has some such effect, if only by the chance of which rows were trained on: `p_neutral` says whether training
+    rows' own labels go with the column beyond that chance, and is 1 where they are not at hand.
     """
     positions = case.sample()
     task, inputs = case.expert.task, case.examples.inputs.take(pa.array(positions))
@@ -59,10 +59,10 @@ def axis(case: Case, groups: Groups) -> Axis:
 
 
 def _learnt(case: Case, groups: Groups, typical: Mapping[int, Any]) -> float:
-    """p that training labels have nothing to do with the column, once all else that the expert reads is accounted for.
+    """p that training labels have nothing to do with the column, once all else that is read is accounted for.
 
-    What is left of a label is its distance from the expert's answer averaged over all values of the column. Whether that
-    differs by group is tested by dealing the groups out anew.
+    What is left of a label is its distance from the expert's answer averaged over all values of the column. Whether
+    that differs by group is tested by dealing the groups out anew.
     """
     if case.origin is None or groups.name not in case.origin.dataset.table.column_names:
         return 1.0
@@ -92,7 +92,9 @@ def _typical(values: Sequence[Any], groups: Groups, codes: Sequence[int]) -> dic
     """A value that stands for each group: the middle one where it is a band of numbers."""
     out = {}
     for code in codes:
-        known = sorted((values[at] for at in np.flatnonzero(groups.codes == code) if values[at] is not None), key=_size)
+        known = sorted(
+            (values[at] for at in np.flatnonzero(groups.codes == code).tolist() if values[at] is not None), key=_size
+        )
         out[code] = known[len(known) // 2] if known else None
     return out
 
