@@ -1,6 +1,6 @@
 """Can membership inference tell an overfitted expert from one that saw each row once, and from a private one?
 
-Three experts of the same rows, all of which start from the labels' names: `overfitted` (a wide adapter on every layer,
+Three experts of the same rows, all of which start from the labels' names: `overfitted` (a wide adapter,
 many passes, nothing to hold it back), `one-epoch` (LoRA as metier sets it, one pass), `private` (the same rows with
 differential privacy). `--tuned FOLDER` measures a finished expert as `metier tune` makes it, with its head and words
 fitted to convergence on the same rows. All by the attack that `metier evaluate` runs; `untrained`, the generic base put
@@ -41,7 +41,7 @@ from metier.workspace import Workspace
 
 FREE = {"dropout": 0.0, "label_smoothing": 0.0, "weight_decay": 0.0, "rank": 64, "alpha": 128}
 WAYS: dict[str, dict[str, Any]] = {
-    "overfitted": {"epochs": 10, "layers": 6, **FREE},
+    "overfitted": {"epochs": 10, "layers": 3, "learning_rate": 2e-3, **FREE},
     "one-epoch": {"epochs": 1, "layers": 4},
     "private": {"epsilon": 8.0, "epochs": 5, "layers": 2},
 }
