@@ -303,3 +303,23 @@ def test_the_tokenizer_is_not_changed_by_measuring_lengths(base: Base, plain: Tr
     plain.lengths(["card " * 100])
     np.testing.assert_array_equal(plain.tokens(["card " * 100]).lengths, before)
     assert load_tokenizer(base).truncation is not None
+
+
+def test_texts_made_up_on_the_way_are_embedded_once_and_leave_no_trace(
+    base: Base, plain: Trunk, tmp_path: Path
+) -> None:
+    trunk, progress = counting(base, tmp_path)
+    kept = trunk.features(TEXTS[:2])
+    before = sorted(tmp_path.rglob("*.seg"))
+    with trunk.scratch():
+        first = trunk.features([*TEXTS, TEXTS[0]])
+        progress.done = 0
+        again = trunk.features(TEXTS)
+        assert progress.done == 0
+        assert trunk.features([]).shape == (0, trunk.width)
+    assert np.array_equal(first[:-1], again)
+    assert np.allclose(again, plain.features(TEXTS), atol=CLOSE)
+    assert sorted(tmp_path.rglob("*.seg")) == before
+    trunk.features(TEXTS[2:3])
+    assert progress.done == 1, "what was remembered is forgotten"
+    assert np.array_equal(trunk.features(TEXTS[:2]), kept)

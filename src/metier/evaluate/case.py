@@ -103,13 +103,18 @@ class Case:
 
     def expert_of(self, inputs: Inputs) -> Array:
         """Other inputs -> the expert's calibrated outputs; nothing of them stays in the cache."""
-        return self.expert.target.calibrated(self.expert.outputs(inputs), self.expert.about["calibration"])
+        with self.expert.trunk.scratch():
+            raw = self.expert.outputs(inputs)
+        return self.expert.target.calibrated(raw, self.expert.about["calibration"])
 
     def generic_of(self, inputs: Inputs) -> Array:
-        """Other inputs -> the generic base's calibrated outputs."""
-        return self.expert.target.calibrated(
-            self.expert.generic.outputs(inputs), self.expert.about["generic_calibration"]
-        )
+        """Other inputs -> the generic base's calibrated outputs.
+
+        Within `expert.trunk.scratch()` both models share what they can of their passes.
+        """
+        with self.expert.trunk.scratch():
+            raw = self.expert.generic.outputs(inputs)
+        return self.expert.target.calibrated(raw, self.expert.about["generic_calibration"])
 
     def column(self, name: str) -> list[Any]:
         """The values of one column of the file, one an example. KeyError where there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +37,7 @@ class Trunk:
         self.cache = cache
         self.progress = progress or Silent()
         self.tokens_per_second: float | None = None
+        self._scratch: dict[bytes, np.ndarray] | None = None
         self._folder = cache and cache / "features" / f"{base.sha256[:16]}-{base.pooling}-words-{base.max_tokens}"
 
     def with_model(self, model: nn.Module) -> Trunk:
@@ -73,6 +73,8 @@ class Trunk:
 
     def features(self, texts: Sequence[str], *, keep: bool = True) -> np.ndarray:
         """Texts (n,) -> features, float16 (n, width); each distinct text is embedded once, ever, when `keep`."""
+        if self._scratch is not None:
+            return self._remembered(as_texts(texts), self._scratch)
         if self._folder is None or not keep:
             return self._embed(as_texts(texts), None)
         cache = FeatureCache(self._folder, self.width)
@@ -89,17 +91,23 @@ class Trunk:
 
     @contextmanager
     def scratch(self) -> Iterator[None]:
-        """Within it features are kept apart from the cache and forgotten at its end: for texts made up on the way.
+        """Within it features are kept in memory alone, and forgotten at its end: for texts made up on the way.
 
         Predictors that share this trunk, as an expert's frozen head and its generic base do, still embed a text once.
+        One within another remembers and forgets with the outer one.
         """
-        kept = self._folder
-        with tempfile.TemporaryDirectory(prefix="metier-") as folder:
-            self._folder = Path(folder)
-            try:
-                yield
-            finally:
-                self._folder = kept
+        before = self._scratch
+        self._scratch = {} if before is None else before
+        try:
+            yield
+        finally:
+            self._scratch = before
+
+    def _remembered(self, texts: Sequence[str], known: dict[bytes, np.ndarray]) -> np.ndarray:
+        wanted = keys(texts).tolist()
+        new = {key: text for key, text in zip(wanted, texts, strict=True) if key not in known}
+        known.update(zip(new, self._embed(list(new.values()), None), strict=True))
+        return np.stack([known[key] for key in wanted]) if wanted else np.zeros((0, self.width), np.float16)
 
     def missing(self, texts: Sequence[str]) -> int:
         """How many of these texts are not cached yet."""
