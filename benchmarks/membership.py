@@ -52,7 +52,9 @@ def tuned(name: str, way: str, rows: int, seed: int, folder: Path) -> Case:
     files = datasets.load(name)
     plan = Plan.of(target=files.spec.target, seed=seed, contrastive="no", scale=1.0, **WAYS[way])
     trunk = Trunk(find("minilm"), WORK / "cache")
-    dataset, test = (reading.read(str(path), plan.data, WORK / "cache" / "tables") for path in (files.train, files.test))
+    dataset, test = (
+        reading.read(str(path), plan.data, WORK / "cache" / "tables") for path in (files.train, files.test)
+    )
     task = tasks.recognise(dataset.schema)[0]
     every = task.prepare(dataset, plan)
     examples = every.take(np.sort(np.random.default_rng(seed).permutation(len(every))[:rows]))

@@ -64,14 +64,18 @@ def test_what_is_lost_is_found_and_what_is_not_is_not():
     lost, alike = [], []
     for seed in range(6):
         before = ability_of(knowing(seed))
-        after = ability_of(unit(before.vectors + 0.08 * np.random.default_rng([seed, 1]).normal(size=(len(suite().texts), 64))))
+        after = ability_of(
+            unit(before.vectors + 0.08 * np.random.default_rng([seed, 1]).normal(size=(len(suite().texts), 64)))
+        )
         gain = difference(before, after, level=0.95, seed=seed)
         lost.append(gain.high < 0)
         share = share_kept(before, after, level=0.95, seed=seed)
         assert share.low <= share.value <= share.high
         # Two copies with noise of their own: neither is better.
         one, other = (
-            ability_of(unit(before.vectors + 0.03 * np.random.default_rng([seed, k]).normal(size=(len(suite().texts), 64))))
+            ability_of(
+                unit(before.vectors + 0.03 * np.random.default_rng([seed, k]).normal(size=(len(suite().texts), 64)))
+            )
             for k in (2, 3)
         )
         even = difference(one, other, level=0.95, seed=seed)

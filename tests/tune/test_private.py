@@ -50,11 +50,23 @@ def pupil(make_work, tmp_path):
             torch.nn.init.normal_(parameter, std=0.05, generator=generator)
     words = trunk.features(texts)[:, trunk.base.hidden :]
     return adapters.TextPupil(
-        learner, work.train.target, trunk.tokens(texts), words, work.train.targets, None, 0.0, None, 8, 1e-3, private=True
+        learner,
+        work.train.target,
+        trunk.tokens(texts),
+        words,
+        work.train.targets,
+        None,
+        0.0,
+        None,
+        8,
+        1e-3,
+        private=True,
     )
 
 
-def stepped(pupil: Any, batch: np.ndarray, *, noise: float = 0.0, clip: float = 1e6, rate: float = 1.0) -> dict[str, Any]:
+def stepped(
+    pupil: Any, batch: np.ndarray, *, noise: float = 0.0, clip: float = 1e6, rate: float = 1.0
+) -> dict[str, Any]:
     """The gradients that one private step hands to the optimiser, times the rows it expects."""
     trained = {n: p for n, p in pupil.module.named_parameters() if p.requires_grad}
     optimizer = torch.optim.SGD(list(trained.values()), lr=10.0)
@@ -159,7 +171,8 @@ def test_with_epsilon_the_plan_trains_an_adapter_once():
 
 
 @pytest.mark.parametrize(
-    "choices", [{"rung": "frozen"}, {"rung": "full"}, {"refit": True}, {"class_weights": "balanced"}, {"contrastive": "yes"}]
+    "choices",
+    [{"rung": "frozen"}, {"rung": "full"}, {"refit": True}, {"class_weights": "balanced"}, {"contrastive": "yes"}],
 )
 def test_a_privacy_that_cannot_be_kept_is_refused(choices, make_work, tmp_path):
     plan, target = Plan.of(epsilon=8, **choices), make_work(tmp_path).train.target

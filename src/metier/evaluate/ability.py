@@ -207,14 +207,14 @@ def _nearest(vectors: Array, k: int) -> Array:
 
 def _cka(a: Array, b: Array) -> float:
     a, b = (x.astype(np.float64) - x.mean(0) for x in (a, b))
-    across, one, two = (np.linalg.norm(x.T @ y) for x, y in ((a, b), (a, a), (b, b)))
+    across, one, two = (float(np.linalg.norm(x.T @ y)) for x, y in ((a, b), (a, a), (b, b)))
     return float(min(1.0, across**2 / max(one * two, 1e-12)))
 
 
 def _jackknife(
     measure: Callable[[Array, Array], float], before: Array, after: Array, level: float, seed: int
 ) -> Interval:
-    """A likeness in 0..1 with its interval, groups of texts left out in turn: texts are no rows apart from each other."""
+    """A likeness in 0..1 with its interval, groups of texts left out in turn: no text's part is its own alone."""
     from scipy.special import ndtri
 
     value = measure(before, after)

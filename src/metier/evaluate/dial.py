@@ -126,9 +126,7 @@ def _point(case: Case, rung: TrainingRung, scale: float, ends: Mapping[float, Ab
     )
 
 
-def _at(
-    case: Case, rung: TrainingRung, scale: float, inputs: Inputs, known: Ability | None
-) -> tuple[Array, Ability]:
+def _at(case: Case, rung: TrainingRung, scale: float, inputs: Inputs, known: Ability | None) -> tuple[Array, Ability]:
     """Raw outputs and general ability at this scale; its folder lies on disk only meanwhile."""
     expert = case.expert
     with tempfile.TemporaryDirectory(prefix="metier-dial-") as folder:

@@ -5,20 +5,15 @@ Asks of the base, not of the kind of task: a base that generates text will bring
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from metier.evaluate import ability as measured
 from metier.evaluate.ability import NEIGHBOURS, Ability
 from metier.evaluate.case import Answer, Card, Case, Standing
 from metier.evaluate.dial import Point, training_rung, turn
-from metier.evaluate.intervals import Gain, Interval, bootstrap
+from metier.evaluate.intervals import Interval
 from metier.evaluate.overfitting import Fitting, fitting
 from metier.tasks.contract import Section
-
-if TYPE_CHECKING:
-    from metier.trunk.features import Trunk
 
 # An expert whose general ability lies above this share of its base's has forgotten little.
 _LITTLE = 0.9
@@ -116,7 +111,9 @@ def _geometry(case: Case, before: Ability, after: Ability) -> dict[str, Any]:
 def _dial_section(case: Case, points: list[Point], kept: Point | None) -> Section:
     name, title = case.metric.name, case.metric.title or case.metric.name
     if kept is None:
-        lead = "Each point is the same expert with less of its tuning: right is more general, up is better at the trade."
+        lead = (
+            "Each point is the same expert with less of its tuning: right is more general, up is better at the trade."
+        )
     else:
         lead = (
             f"To keep {_limit(case):.0%} of general ability, turn the tuning to {kept.scale:g}: "
@@ -167,13 +164,11 @@ def _row(title: str, term: str, found: dict[str, Any], generic: float) -> dict[s
 
 
 def _gap_section(case: Case, fit: Fitting) -> Section:
-    share = 0 <= min(fit.train.value, fit.test.value) and max(fit.train.value, fit.test.value) <= 1
+    share = all(0 <= figure.value <= 1 for figure in (fit.train, fit.test))
     found = [("Rows it learnt from", fit.train, fit.train_rows), ("Rows it has not seen", fit.test, fit.test_rows)]
     if fit.held_out is not None:
         found.insert(1, ("Rows held out in tuning", fit.held_out, fit.held_out_rows))
-    rows = [
-        {"name": name, **figure.as_json(), "note": f"{count:,} rows"} for name, figure, count in found
-    ]
+    rows = [{"name": name, **figure.as_json(), "note": f"{count:,} rows"} for name, figure, count in found]
     data = {
         "rows": rows,
         "axis": case.metric.title or case.metric.name,

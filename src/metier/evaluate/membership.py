@@ -67,7 +67,7 @@ def ask(case: Case) -> Answer:
             f"{len(sides.others)} unseen rows are too few to say how many rows are given away at 0.1% false alarms: "
             "it takes 1,000."
         )
-    return Answer({"privacy": figures}, [_section(case, found, alone, sides, promised)], _card(found, sides), notes)
+    return Answer({"privacy": figures}, [_section(found, alone, sides, promised)], _card(found, sides), notes)
 
 
 def matched(case: Case) -> Sides | None:
@@ -112,9 +112,7 @@ def _scores(case: Case, sides: Sides) -> tuple[Array, Array]:
     assert case.origin is not None
     target, origin = case.expert.target, case.origin.examples
     truth = np.concatenate([origin.targets[sides.members], case.examples.targets[sides.others]])
-    outputs = np.concatenate(
-        [case.expert_of(origin.inputs.take(sides.members)), case.evaluation.outputs[sides.others]]
-    )
+    outputs = np.concatenate([case.expert_of(origin.inputs.take(sides.members)), case.evaluation.outputs[sides.others]])
     own = surprise(target, truth, outputs)
     vectors = [
         case.expert.task.vectors(part, case.expert.trunk, origin.inputs)
@@ -155,7 +153,7 @@ def _exposed(case: Case, sides: Sides, scores: Array, inside: Array) -> list[dic
     ]
 
 
-def _section(case: Case, found: Leak, alone: Leak, sides: Sides, promised: Any) -> Section:
+def _section(found: Leak, alone: Leak, sides: Sides, promised: Any) -> Section:
     rows = [
         {"name": "Told by how hard a row is for the generic base", **found.auc.as_json(), "note": "membership AUC"},
         {"name": "Told by the expert's sureness alone", **alone.auc.as_json(), "note": "membership AUC"},

@@ -82,7 +82,9 @@ def _measured(case: Case, outputs: Array, truth: Array) -> Interval:
 def _apart(a: Interval, b: Interval) -> Interval:
     """a - b of two independent figures, from the intervals of each."""
     value = a.value - b.value
-    return Interval(value, value - hypot(a.value - a.low, b.high - b.value), value + hypot(a.high - a.value, b.value - b.low))
+    return Interval(
+        value, value - hypot(a.value - a.low, b.high - b.value), value + hypot(a.high - a.value, b.value - b.low)
+    )
 
 
 def _some(rows: Array, case: Case) -> Array:

@@ -1,4 +1,4 @@
-"""The WiSE-FT dial on a finished folder (Wortsman et al. 2022): the same tuned weights, part of the way from the base."""
+"""The WiSE-FT dial on a finished folder (Wortsman et al. 2022): tuned weights, part of the way from the base."""
 
 from __future__ import annotations
 
@@ -38,7 +38,5 @@ def rescale_weights(source: Path, scale: float, folder: Path, model: nn.Module) 
     head = Head.load(source / HEAD)
     if (source / START).is_file():
         start_head = Head.load(source / START)
-        head = Head(
-            torch.lerp(start_head.weight, head.weight, scale), torch.lerp(start_head.bias, head.bias, scale)
-        )
+        head = Head(torch.lerp(start_head.weight, head.weight, scale), torch.lerp(start_head.bias, head.bias, scale))
     head.save(folder / HEAD)
