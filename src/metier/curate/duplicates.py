@@ -17,7 +17,7 @@ from metier.curate.copies import Copies, clusters, connected, copies
 from metier.curate.findings import Action, Answer, Finding, Kind
 from metier.curate.labels_told import Labels
 from metier.curate.material import Material
-from metier.curate.neighbours import nearest, unit
+from metier.curate.neighbours import Part, nearest, unit
 
 Array = np.ndarray
 
@@ -233,7 +233,8 @@ def _paraphrases(found: Copies, material: Material, labels: Labels) -> tuple[lis
     if not found.sketch.meant or len(texts) < 3:
         return [], {"pairs": 0, "threshold": None}
     width = min(material.trunk.base.hidden, material.vectors.shape[1])
-    meaning = material.vectors[texts, :width]  # a feature's first half; the second is the words themselves
+    # A feature's first half; the second is the words themselves.
+    meaning = Part(material.vectors, texts, width)
     near = nearest(meaning, _NEIGHBOURS)
     threshold, usual = _threshold(meaning, near.cosines)
     partner, cosine = near.indices[:, 0], near.cosines[:, 0]
@@ -269,7 +270,7 @@ def _paraphrases(found: Copies, material: Material, labels: Labels) -> tuple[lis
     return findings, how
 
 
-def _threshold(meaning: Array, cosines: Array) -> tuple[float, dict[str, float]]:
+def _threshold(meaning: Any, cosines: Array) -> tuple[float, dict[str, float]]:
     """The cosine from which a pair counts, and the mean and deviation of unrelated pairs it was found by."""
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, len(meaning), (2, _RANDOM_PAIRS))

@@ -28,6 +28,7 @@ _WEIGHTS = (2.0, 1.0, 2.0)  # ridge, discriminant, neighbours
 _ROUNDS = 2
 _FEWEST = 4  # rows of a label, under which no fold can have learned it
 _CHUNK = 2048
+_ROWS = 16_384  # of outputs, at once
 _PAIRS = 400_000_000  # similarities looked at; of a longer table fewer rows may be neighbours
 _MOST_ROWS = 20_000
 
@@ -57,20 +58,19 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
     which label is given for which (see `noise`) make a posterior for every row.
     """
     units = np.arange(len(given)) if units is None else units
-    vectors = _unit_scale(vectors)
+    vectors = _UnitScale.of(vectors)
     parts = whole_folds(given, units, min(FOLDS, len(np.unique(units))), seed)
     nearest, near = neighbours(vectors, units, NEAREST, seed)
-    ridge = _calibrated(kernel_ridge(vectors, one_hot(given, width), parts, given, seed), given, seed)
+    ridge = _calibrated(kernel_ridge(vectors, OneHot(given, width), parts, given, seed), given, seed)
     judged = np.bincount(given, minlength=width)[given] >= _FEWEST
+    known = np.flatnonzero(judged)
     trust = np.ones(len(given), np.float32)
     for _ in range(_ROUNDS):
         # What looked wrong in the round before counts less as an example and as a neighbour.
-        straight = discriminant(vectors, one_hot(given, width) * trust[:, None], parts)
-        voted = np.log((1 - _SMOOTH) * votes(nearest, near, given, width, trust) + _SMOOTH / width)
-        views = (ridge, _calibrated(straight, given, seed), _calibrated(voted, given, seed))
-        outputs = np.sum([weight * view for weight, view in zip(_WEIGHTS, views, strict=True)], axis=0)
-        outputs = _calibrated(outputs, given, seed)
-        fits = fit_noise(outputs[judged], given[judged], seed=seed)
+        outputs = _calibrated(discriminant(vectors, OneHot(given, width, trust), parts), given, seed)
+        _joined(outputs, ridge, _Voted(nearest, near, given, width, trust), given, seed)
+        some = _some(known, seed)
+        fits = fit_noise(outputs[some], given[some], seed=seed)
         posterior = fits[0].posterior(outputs, given)
         trust = given_probability(posterior, given).astype(np.float32)
     score = np.where(judged, 1 / (1 + np.exp(-np.clip(log_odds_wrong(posterior, given), -500, 500))), np.nan)
@@ -87,13 +87,71 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
     )
 
 
-def _unit_scale(vectors: Array) -> Array:
-    """Float32 with a mean squared length of 1, so that nothing below hangs on the vectors' unit."""
-    plain = np.nan_to_num(np.asarray(vectors, np.float32))
-    length = float(
-        np.sqrt(np.mean([np.square(part).sum(axis=1).mean() for part in np.array_split(plain, 8) if len(part)]))
-    )
-    return np.asarray(plain / (length or 1.0))
+@dataclass(frozen=True)
+class _UnitScale:
+    """Vectors (n, d) read in float32 some rows at a time, so scaled that their mean squared length is 1.
+
+    Nothing below then hangs on the vectors' unit, and a million rows of float16 are never held in float32 as a whole.
+    """
+
+    raw: Array
+    length: float
+
+    @classmethod
+    def of(cls, vectors: Array) -> _UnitScale:
+        total = 0.0
+        for rows in _pieces(np.arange(len(vectors))):
+            total += float(np.square(cls(vectors, 1.0)[rows]).sum(dtype=np.float64))
+        return cls(vectors, float(np.sqrt(total / max(len(vectors), 1))) or 1.0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.raw), self.raw.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, rows: Any) -> Array:
+        return np.asarray(np.nan_to_num(np.asarray(self.raw[rows], np.float32)) / np.float32(self.length))
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """Codes (n,) as float32 (n, width), each row weighed by its `trust`; written out some rows at a time."""
+
+    codes: Array
+    width: int
+    trust: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, width)."""
+        return len(self.codes), self.width
+
+    def __getitem__(self, rows: Any) -> Array:
+        found = one_hot(self.codes[rows], self.width)
+        return found if self.trust is None else found * self.trust[rows, None]
+
+    def mean(self, axis: int = 0, keepdims: bool = True) -> Array:
+        """(1, width) the mean of all rows."""
+        weights = None if self.trust is None else self.trust
+        totals = np.bincount(self.codes, weights, minlength=self.width)
+        return np.asarray(totals[None] / max(len(self.codes), 1), np.float32)
+
+
+@dataclass(frozen=True)
+class _Voted:
+    """The log of the neighbours' votes, counted some rows at a time; see `votes`."""
+
+    nearest: Array
+    near: Array
+    given: Array
+    width: int
+    trust: Array
+
+    def __getitem__(self, rows: Any) -> Array:
+        counted = votes(self.nearest[rows], self.near[rows], self.given, self.width, self.trust)
+        return np.asarray(np.log((1 - _SMOOTH) * counted + _SMOOTH / self.width))
 
 
 def one_hot(codes: Array, width: int) -> Array:
@@ -101,10 +159,33 @@ def one_hot(codes: Array, width: int) -> Array:
     return np.asarray(np.eye(width, dtype=np.float32)[codes])
 
 
+def _some(rows: Array, seed: int) -> Array:
+    return np.asarray(rows[np.random.default_rng(seed).permutation(len(rows))[:_MOST_ROWS]])
+
+
 def _calibrated(outputs: Array, given: Array, seed: int) -> Array:
-    some = np.random.default_rng(seed).permutation(len(given))[:_MOST_ROWS]
+    """Outputs (n, k) -> calibrated log-probabilities, in place."""
+    some = _some(np.arange(len(given)), seed)
     warmth = temperature(outputs[some], given[some])
-    return np.asarray(log_probabilities(outputs / warmth), np.float32)
+    for rows in _slices(len(outputs)):
+        outputs[rows] = log_probabilities(outputs[rows] / warmth)
+    return outputs
+
+
+def _joined(outputs: Array, ridge: Array, voted: _Voted, given: Array, seed: int) -> None:
+    """All three views together, in place of the discriminant's in `outputs`."""
+    some = _some(np.arange(len(given)), seed)
+    warmth = temperature(voted[some], given[some])
+    first, second, third = _WEIGHTS
+    for rows in _slices(len(outputs)):
+        votes_here = log_probabilities(voted[rows] / warmth).astype(np.float32)
+        outputs[rows] = first * ridge[rows] + second * outputs[rows] + third * votes_here
+    _calibrated(outputs, given, seed)
+
+
+def _slices(rows: int) -> Iterator[slice]:
+    for at in range(0, rows, _ROWS):
+        yield slice(at, at + _ROWS)
 
 
 def whole_folds(given: Array, units: Array, count: int, seed: int) -> Array:
@@ -120,7 +201,7 @@ def whole_folds(given: Array, units: Array, count: int, seed: int) -> Array:
 # -------------------------------------------------------------------------------------------------------------- views
 
 
-def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | None, seed: int) -> Array:
+def kernel_ridge(vectors: Any, wanted: Any, parts: Array, given: Array | None, seed: int) -> Array:
     """Out-of-fold scores (n, k) of a Gaussian-kernel ridge on landmarks (Nyström; Williams & Seeger 2001).
 
     `wanted` (n, k) is what is fitted. The penalty is the one that predicts the first fold best: by the given labels'
@@ -156,8 +237,10 @@ def kernel_ridge(vectors: Array, wanted: Array, parts: Array, given: Array | Non
             left = whole - grams[fold] + one * torch.eye(len(whole))
             weight = torch.cholesky_solve(whole_side - sides[fold], torch.linalg.cholesky(left))
             blocks = (kept[int(some[0])] if kept else features(vectors[some]) for some in _pieces(rows))
-            found.append(np.concatenate([(block @ weight).numpy() + middle for block in blocks]))
-        best = int(np.argmin([_loss(some, wanted[rows], None if given is None else given[rows]) for some in found]))
+            found.append(np.concatenate([(block @ weight).numpy() + middle for block in blocks], dtype=np.float32))
+        judged = _some(np.arange(len(rows)), seed)
+        told = None if given is None else given[rows[judged]]
+        best = int(np.argmin([_loss(some[judged], wanted[rows[judged]], told) for some in found]))
         penalty = tried[best]
         out[rows] = found[best]
     return out
@@ -170,7 +253,7 @@ def _loss(outputs: Array, wanted: Array, given: Array | None) -> float:
     return float(-warm[np.arange(len(given)), given].mean())
 
 
-def _landmark_features(vectors: Array, seed: int) -> Callable[[Array], Any]:
+def _landmark_features(vectors: Any, seed: int) -> Callable[[Array], Any]:
     import torch
 
     rng = np.random.default_rng(seed)
@@ -195,7 +278,7 @@ def _pieces(rows: Array) -> Iterator[Array]:
         yield rows[at : at + _CHUNK]
 
 
-def discriminant(vectors: Array, shares: Array, parts: Array) -> Array:
+def discriminant(vectors: Any, shares: Any, parts: Array) -> Array:
     """Out-of-fold log-probabilities, up to a constant, of a shrunken linear discriminant (Friedman 1989), (n, k).
 
     `shares` (n, k) says how much of each row belongs to each label: one-hot, or less where a label is not trusted.
@@ -220,17 +303,19 @@ def discriminant(vectors: Array, shares: Array, parts: Array) -> Array:
     return out
 
 
-def _moments(vectors: Array, shares: Array, rows: Array) -> tuple[Array, Array, Array]:
+def _moments(vectors: Any, shares: Any, rows: Array) -> tuple[Array, Array, Array]:
     d = vectors.shape[1]
     gram, sums = np.zeros((d, d), np.float32), np.zeros((shares.shape[1], d), np.float32)
+    counts = np.zeros(shares.shape[1])
     for some in _pieces(rows):
-        block = vectors[some]
-        gram += block.T @ (block * shares[some].sum(axis=1, keepdims=True))
-        sums += shares[some].T @ block
-    return gram, sums, shares[rows].sum(axis=0)
+        block, own = vectors[some], shares[some]
+        gram += block.T @ (block * own.sum(axis=1, keepdims=True))
+        sums += own.T @ block
+        counts += own.sum(axis=0)
+    return gram, sums, counts.astype(np.float32)
 
 
-def neighbours(vectors: Array, units: Array, count: int, seed: int) -> tuple[Array, Array]:
+def neighbours(vectors: Any, units: Array, count: int, seed: int) -> tuple[Array, Array]:
     """The `count` rows nearest by cosine outside a row's own unit: positions (n, count), cosines; -1 and 0 for none.
 
     Exact up to some 20,000 rows; of more, a random share of the rows may be neighbours, so that time stays linear.
@@ -240,7 +325,7 @@ def neighbours(vectors: Array, units: Array, count: int, seed: int) -> tuple[Arr
     pool = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
     count = min(count, len(pool))
     reference = _directions(vectors[pool])
-    positions, cosines = np.full((rows, count), -1, np.int64), np.zeros((rows, count), np.float32)
+    positions, cosines = np.full((rows, count), -1, np.int32), np.zeros((rows, count), np.float32)
     for at in range(0, rows, 1024):
         near = _directions(vectors[at : at + 1024]) @ reference.T
         near[units[at : at + 1024, None] == units[pool][None]] = -2.0
@@ -293,7 +378,7 @@ def audit_quantity(vectors: Array, values: Array, *, units: Array | None = None,
     the share of n normal misses that would all be smaller; flagged is above one half.
     """
     units = np.arange(len(values)) if units is None else units
-    vectors = _unit_scale(vectors)
+    vectors = _UnitScale.of(vectors)
     middle, spread = float(np.median(values)), _robust_spread(values)
     plain = np.clip((values - middle) / spread, -5, 5).astype(np.float32)  # a wild value must not bend the fit
     parts = whole_folds(plain, units, min(FOLDS, len(np.unique(units))), seed)

@@ -5,7 +5,8 @@ Memory is bounded by blocks whatever the number of rows; vectors may be float16 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,26 @@ _ROUNDS = 8  # of k-means
 _TO_LEARN_FROM = 48  # rows a cell that k-means sees
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some rows, and the first `width` columns, of vectors (n, d): written out piece by piece as they are asked for."""
+
+    vectors: Array
+    rows: Array
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, width)."""
+        return len(self.rows), self.width
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, some: Any) -> Array:
+        return np.asarray(self.vectors[self.rows[some], : self.width])
+
+
 class Nearest(NamedTuple):
     """(n, k) positions of the nearest rows, nearest first, and their cosines in float32."""
 
@@ -27,7 +48,7 @@ class Nearest(NamedTuple):
 
 
 def nearest(
-    vectors: Array, k: int, *, against: Array | None = None, block: int = _BLOCK, exact: bool | None = None
+    vectors: Any, k: int, *, against: Any | None = None, block: int = _BLOCK, exact: bool | None = None
 ) -> Nearest:
     """The `k` rows nearest to each row of `vectors` (n, d) by cosine, among `against` (m, d).
 
@@ -59,7 +80,7 @@ def unit(vectors: Array) -> Array:
     return np.asarray(out, np.float32)
 
 
-def _exact(vectors: Array, others: Array, k: int, itself: Array | None, block: int) -> Nearest:
+def _exact(vectors: Any, others: Any, k: int, itself: Array | None, block: int) -> Nearest:
     """All against all in blocks; `itself` (n,) is the position in `others` that is the row itself."""
     best = _Best(len(vectors), k)
     wide = 4 * block
@@ -113,7 +134,7 @@ def _largest(values: Array, k: int) -> tuple[Array, Array]:
 # ------------------------------------------------------------------------------------------------------------- cells
 
 
-def _by_cells(vectors: Array, others: Array, k: int, own: bool, block: int) -> Nearest:
+def _by_cells(vectors: Any, others: Any, k: int, own: bool, block: int) -> Nearest:
     """Search, for every row, the cells whose centres are nearest to it."""
     count = max(1, len(others) // _PER_CELL)
     centres = _centres(others, count)
@@ -148,7 +169,7 @@ def _by_cells(vectors: Array, others: Array, k: int, own: bool, block: int) -> N
     return found
 
 
-def _centres(vectors: Array, count: int) -> Array:
+def _centres(vectors: Any, count: int) -> Array:
     """(count, d) spherical k-means centres (Dhillon & Modha 2001), learnt from an even sample; always the same ones."""
     rng = np.random.default_rng(0)
     size = min(len(vectors), _TO_LEARN_FROM * count)
@@ -171,7 +192,7 @@ def _centres(vectors: Array, count: int) -> Array:
     return centres
 
 
-def _assign(vectors: Array, centres: Array, count: int, block: int) -> Array:
+def _assign(vectors: Any, centres: Array, count: int, block: int) -> Array:
     """(n, count) int32 numbers of the nearest centres, in no order."""
     out = np.empty((len(vectors), count), np.int32)
     turned = centres.T

@@ -25,7 +25,7 @@ _CHANCE = 1.92  # in log-likelihood, at 95%
 _ROUNDS = 10
 _STEPS = 5  # of EM a round
 _MOST_ROWS = 10_000  # enough to learn T and the temperature from
-_CHUNK = 65_536
+_CHUNK = 16_384
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,19 @@ class Noise:
     def posterior(self, outputs: Array, given: Array) -> Array:
         """Out-of-fold outputs (n, k) and given codes (n,) -> log P(true label | inputs, given label), (n, k)."""
         spread = np.log(self.transition).T.astype(np.float32)
-        parts = [np.zeros((0, outputs.shape[1]), np.float32)]
+        out = np.empty(outputs.shape, np.float32)
         for at in range(0, len(outputs), _CHUNK):
             some = outputs[at : at + _CHUNK] / self.temperature
-            parts.append(log_probabilities(some + spread[given[at : at + _CHUNK]]).astype(np.float32))
-        return np.concatenate(parts)
+            out[at : at + _CHUNK] = log_probabilities(some + spread[given[at : at + _CHUNK]])
+        return out
+
+    def wrong(self, outputs: Array, given: Array) -> Array:
+        """The probability (n,) that each given label is wrong; of a long table nothing else is held."""
+        out = np.empty(len(given))
+        for at in range(0, len(given), _CHUNK):
+            some = slice(at, at + _CHUNK)
+            out[some] = 1 - given_probability(self.posterior(outputs[some], given[some]), given[some])
+        return out
 
 
 def fit_noise(outputs: Array, given: Array, *, seed: int = 0) -> tuple[Noise, ...]:
@@ -147,7 +155,7 @@ def noise_rates(outputs: Array, given: Array, fits: Sequence[Noise], judged: Arr
     """
     width = outputs.shape[1]
     rows = np.ones(len(given), bool) if judged is None else judged
-    wrong = [1 - given_probability(fitted.posterior(outputs[rows], given[rows]), given[rows]) for fitted in fits]
+    wrong = [fitted.wrong(outputs, given)[rows] for fitted in fits]
     counts = np.bincount(given[rows], minlength=width)
     sums = np.array([np.bincount(given[rows], weights=some, minlength=width) for some in wrong])
     overall = _interval(sums.sum(axis=1), int(counts.sum()))
