@@ -37,9 +37,6 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
 
     Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the
     adapter is made, or two runs of one seed would start apart.
-    """Put PEFT's LoRA on every linear layer of the blocks from `first` on; returns the PeftModel.
-
-    Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the adapter is made, or two runs of one seed would start apart.
     """
     from peft import LoraConfig, get_peft_model
 
