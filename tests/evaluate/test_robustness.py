@@ -83,6 +83,15 @@ def test_a_base_that_knows_little_has_little_to_lose(brittle: Case) -> None:
     assert not knows_little.larger_share
 
 
+def test_nothing_is_brittle_that_costs_nothing(brittle: Case) -> None:
+    """A base made better by a change is no proof that the expert was made worse."""
+    lucky = replace(brittle, generic_raw=np.zeros_like(brittle.generic_raw))  # knows nothing of the clean rows
+    entries = robustness.ask(lucky).figures["robustness"]
+    better = [one for one in entries if one["generic_drop"] < -0.3 and one["costs"] is False]
+    assert better
+    assert not any(one["brittle"] for one in better)
+
+
 def test_rows_left_as_they_were_cost_no_pass_and_keep_their_answers(brittle: Case) -> None:
     change = next(one for one in brittle.expert.task.perturbations() if one.name == "typos")
     rows = brittle.sample(100)

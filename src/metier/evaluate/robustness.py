@@ -161,10 +161,13 @@ def _costly(curves: Sequence[Curve], level: float) -> list[Curve]:
 
 
 def _brittle(curves: Sequence[Curve], level: float) -> list[Curve]:
-    """The curves where the expert loses more than its base, beyond chance, and a larger share of what it had."""
+    """The curves that cost something, more than they cost the base, and a larger share of what was there to lose.
+
+    A base that gains by a change, as one that knows little may, says nothing of an expert that loses nothing by it.
+    """
     return [
         curve
-        for curve in curves
+        for curve in _costly(curves, level)
         if _proven(curve.gap_p, curve.strongest.gap.points, level) and curve.strongest.larger_share
     ]
 
