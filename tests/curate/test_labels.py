@@ -182,3 +182,36 @@ def test_without_targets_there_is_nothing_to_say(tiny_base, tmp_path):
     answer = labels.ask(gather(path, tiny_base, tmp_path, kind="text-classification"))
     assert answer.findings == ()
     assert not answer.scores
+
+
+TAILS = {
+    "normal": lambda rng, rows: rng.standard_normal(rows),
+    "t with 3 degrees": lambda rng, rows: rng.standard_t(3, rows),
+    "exponential": lambda rng, rows: rng.exponential(size=rows),
+    "log-normal": lambda rng, rows: np.exp(rng.standard_normal(rows)),
+    "mostly nothing": lambda rng, rows: np.where(rng.random(rows) < 0.8, 0.0, np.exp(rng.standard_normal(rows))),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_quantities_that_vary_much_by_nature_are_not_called_wrong(tail):
+    flagged = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        vectors = rng.standard_normal((400, 8)).astype(np.float32)
+        values = np.exp(0.3 * vectors[:, 0]) * (2 + TAILS[tail](rng, 400))
+        flagged.append(audit_quantity(vectors, values).flagged.sum())
+    assert np.mean(flagged) <= 2, flagged
+
+
+@pytest.mark.parametrize("tail", ["normal", "t with 3 degrees"])
+def test_wrong_quantities_are_found_beyond_such_tails(tail):
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        vectors = rng.standard_normal((400, 8)).astype(np.float32)
+        values = 5 * vectors[:, 0] + TAILS[tail](rng, 400)
+        wrong = rng.choice(400, 6, replace=False)
+        values[wrong] += rng.choice([-1, 1], 6) * 60
+        found.append(audit_quantity(vectors, values).flagged[wrong].mean())
+    assert np.mean(found) >= 0.9

@@ -82,6 +82,14 @@ def test_what_will_hurt_is_counted(tmp_path: Path) -> None:
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
 
 
+def test_texts_that_repeat_beside_many_columns_do_not_make_a_task_of_texts(tmp_path: Path) -> None:
+    loans = Path(__file__).parents[2] / "examples" / "credit" / "loans.csv"
+    dataset = read(loans, Plan().data, tmp_path / "tables")
+    assert inspect(dataset, Plan())["task"] == "rows"
+    tickets = read(loans.parents[1] / "support" / "tickets.csv", Plan().data, tmp_path / "tables")
+    assert inspect(tickets, Plan())["task"] == "text-classification"
+
+
 def test_an_impossible_target_is_shown_first(tmp_path: Path) -> None:
     found = look(tmp_path, [(text, "same") for text, _ in ordinary(20)], target="label")
     assert (found["problems"][0]["code"], found["problems"][0]["severity"]) == ("target-one-value", "error")

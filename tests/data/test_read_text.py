@@ -196,6 +196,17 @@ def test_bad_files_get_a_clear_error(tmp_path: Path, content: bytes, code: str) 
         load(tmp_path / "data.csv", content)
 
 
+def test_what_is_read_another_way_is_told_how(tmp_path: Path) -> None:
+    for content, wanted in (
+        (b"SQLite format 3\x00 ...", f"sqlite:///{tmp_path / 'data.csv'}#table"),
+        (b"%PDF-1.7 ...", str(tmp_path)),
+        (b"\x89PNG ...", str(tmp_path)),
+    ):
+        with pytest.raises(DataError) as caught:
+            load(tmp_path / "data.csv", content)
+        assert wanted in caught.value.fix
+
+
 # What a table of people's own text may hold; cells are at least one letter long so that none is missing.
 LETTERS = st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufeff\ufffe\uffff") | st.sampled_from(
     ",;|\t\"'\n @"

@@ -159,7 +159,7 @@ def _quantity(material: Material) -> Answer:
                 row=int(side.examples.rows[at]),
                 file=side.file,
                 score=float(audit.score[at]),
-                detail=f"{shown}: {abs(audit.z[at]):.1f} times the usual miss",
+                detail=f"{shown}: {abs(audit.times[at]):.1f} times the usual miss",
                 suggestion=None,  # a guess is no measurement: a person has to look the value up
                 column=side.dataset.schema.target,
                 related=tuple(int(row) for row in side.examples.rows[nearest]),

@@ -21,15 +21,11 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel"),
 )
 _STRANGERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF", "a PDF document", "Export the table behind it as CSV."),
-    (
-        b"SQLite format 3",
-        "an SQLite database",
-        "Export one table as CSV: sqlite3 -header -csv FILE 'select ...' > data.csv.",
-    ),
-    (b"\x89PNG", "a PNG image", "Name a table."),
-    (b"\xff\xd8\xff", "a JPEG image", "Name a table."),
-    (b"GIF8", "a GIF image", "Name a table."),
+    (b"%PDF", "a PDF document", "Name the folder it lies in: {folder}, one row a document; or export its table as CSV."),
+    (b"SQLite format 3", "an SQLite database", "Name a table in it: 'sqlite:///{path}#table', or a query after the #."),
+    (b"\x89PNG", "a PNG image", "Name the folder it lies in: {folder}, one row a picture."),
+    (b"\xff\xd8\xff", "a JPEG image", "Name the folder it lies in: {folder}, one row a picture."),
+    (b"GIF8", "a GIF image", "Name the folder it lies in: {folder}, one row a picture."),
     (b"BZh", "bzip2-compressed", "Unpack it with bunzip2, or compress it with gzip."),
     (b"\xfd7zXZ", "xz-compressed", "Unpack it with unxz, or compress it with gzip."),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed", "Unpack it with unzstd, or compress it with gzip."),
@@ -71,7 +67,7 @@ def _unknown(content: Content, what: str, fix: str) -> DataError:
         "unknown-format",
         "The data must be CSV, TSV, JSON, JSON lines, Parquet, Arrow, Excel or text, or gzip or zip of these.",
         found=f"{content.name} is {what}",
-        fix=fix,
+        fix=fix.format(path=content.path, folder=content.path.parent),
     )
 
 

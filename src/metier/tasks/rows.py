@@ -41,6 +41,10 @@ class Rows:
         named = any(column.reason.startswith("named") for column in texts)
         if structured >= 3 and not named and max(lengths) < _LONG_TEXT:
             return Recognition(0.8, f"{why} and only short texts")
+        # No column has more different values than there are rows: texts with half as many repeat for sure.
+        most = max(column.distinct for column in schema.columns)
+        if structured >= 3 and not named and max(column.distinct for column in texts) <= 0.5 * most:
+            return Recognition(0.8, f"{why} and texts that repeat")
         return Recognition(0.3, f"{why} beside text in {', '.join(column.name for column in texts)}")
 
     def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
