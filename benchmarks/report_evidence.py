@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from benchmarks.report_wanted import Figures, Wanted
 
 
@@ -45,7 +47,19 @@ def _checklist(f: Figures) -> str:
     )
 
 
+def _membership(way: str, words: str, met: Callable[[float], bool]) -> Wanted:
+    return Wanted(
+        f"membership AUC of {words}",
+        "membership", f"tweeteval_emotion_train/{way}",
+        lambda f: f"{f['auc']['value']:.3f} ({f['auc']['low']:.3f} to {f['auc']['high']:.3f}), "
+        f"{f['rows']['members']} rows a side; the untrained base {f['untrained_auc']['value']:.3f}",
+        lambda f: met(f["membership_auc"]),
+    )  # fmt: skip
+
+
 EVIDENCE = (
+    _membership("overfitted", "a deliberately overfitted expert >= .75", lambda auc: auc >= 0.75),
+    _membership("one-epoch", "a one-epoch LoRA <= .56", lambda auc: auc <= 0.56),
     *(_confidence(name, 0.03) for name in ("banking77", "tweeteval_emotion_train", "sms_spam")),
     *(_confidence(name, None) for name in ("german_credit", "diabetes_130")),
     Wanted(
