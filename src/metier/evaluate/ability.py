@@ -220,5 +220,5 @@ def _jackknife(
     value = measure(before, after)
     group = np.random.default_rng(seed).permutation(np.arange(len(before)) % _GROUPS)
     without = np.array([measure(before[group != one], after[group != one]) for one in range(_GROUPS)])
-    half = float(ndtri((1 + level) / 2) * np.sqrt((_GROUPS - 1) * without.var()))
+    half = round(float(ndtri((1 + level) / 2) * np.sqrt((_GROUPS - 1) * without.var())), 12)
     return Interval(value, max(0.0, value - half), min(1.0, value + half))

@@ -114,6 +114,9 @@ def _scores(case: Case, sides: Sides) -> tuple[Array, Array]:
     truth = np.concatenate([origin.targets[sides.members], case.examples.targets[sides.others]])
     outputs = np.concatenate([case.expert_of(origin.inputs.take(sides.members)), case.evaluation.outputs[sides.others]])
     own = surprise(target, truth, outputs)
+    if case.expert.about.get("merged_from"):
+        # Its base is the tuned one: what that one finds hard is no yardstick.
+        return own, own
     vectors = [
         case.expert.task.vectors(part, case.expert.trunk, origin.inputs)
         for part in (
