@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,70 +73,68 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 
 
-def coverage(scenario: Scenario, rows: int, trials: int) -> dict[str, dict[str, float]]:
-    """Metric -> how often its interval holds the true figure, and how often it lies wholly below or above it."""
-    known = scenario.known()
-    metrics = {name: known[name] for name in scenario.metrics}
+def coverage(scenario: Scenario, rows: int, trials: int, wanted: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Metric -> in how many trials its interval holds the true figure, and how often it lies below or above it."""
+    metrics = {name: metric for name, metric in scenario.known().items() if name in scenario.metrics and name in wanted}
     population = scenario.draw(_POPULATION, np.random.default_rng([_FIRST_SEED, 7]))
     true = {name: metric.function(*population) for name, metric in metrics.items()}
-    above, below, width = (dict.fromkeys(metrics, 0.0) for _ in range(3))
+    counts = {name: dict.fromkeys(("held", "too_low", "too_high", "width"), 0.0) for name in metrics}
     for trial in range(trials):
         seed = _FIRST_SEED + trial
         drawn = scenario.draw(rows, np.random.default_rng([seed, rows]))
         for name, interval in bootstrap(metrics, *drawn, level=_LEVEL, seed=seed).items():
-            below[name] += interval.high < true[name]
-            above[name] += interval.low > true[name]
-            width[name] += (interval.high - interval.low) / trials
-    return {
-        name: {
-            **_rate(trials - below[name] - above[name], trials, "coverage"),
-            "too_low": below[name] / trials,
-            "too_high": above[name] / trials,
-            "width": width[name],
-            "true": true[name],
-        }
-        for name in metrics
-    }
+            counts[name]["held"] += interval.low <= true[name] <= interval.high
+            counts[name]["too_low"] += interval.high < true[name]
+            counts[name]["too_high"] += interval.low > true[name]
+            counts[name]["width"] += interval.high - interval.low
+    return {name: {**count, "trials": trials} for name, count in counts.items()}
 
 
-def false_alarms(scenario: Scenario, rows: int, trials: int) -> dict[str, dict[str, float]]:
-    """Metric -> how often two equal experts are called different (the interval of the gain excludes zero)."""
-    known, called = scenario.known(), dict.fromkeys(("accuracy", "macro_f1", "log_loss"), 0)
+def false_alarms(scenario: Scenario, rows: int, trials: int, wanted: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Metric -> in how many trials two equal experts are called different: the interval of the gain excludes zero."""
+    metrics = {name: metric for name, metric in scenario.known().items() if name in _COMPARED and name in wanted}
+    called = dict.fromkeys(metrics, 0)
     for trial in range(trials):
         seed = _FIRST_SEED + trial
         truth, a, b = scenario.pair(rows, np.random.default_rng([seed, rows, 1]))
-        for name in called:
-            gain = paired_gain(known[name], truth, a, b, level=_LEVEL, seed=seed)
+        for name, metric in metrics.items():
+            gain = paired_gain(metric, truth, a, b, level=_LEVEL, seed=seed)
             called[name] += gain.low > 0 or gain.high < 0
-    return {name: _rate(count, trials, "called_different") for name, count in called.items()}
+    return {name: {"called_different": count, "trials": trials} for name, count in called.items()}
 
 
-def _rate(count: float, trials: int, name: str) -> dict[str, float]:
-    low, high = wilson(count, trials)
-    return {name: count / trials, f"{name}_low": low, f"{name}_high": high, "trials": trials}
+def pooled(found: Mapping[str, dict[str, float]]) -> dict[str, Any]:
+    """Scenario -> counts: the rates over all of them with Wilson's interval of the first, and each scenario's own."""
+    trials = sum(counts["trials"] for counts in found.values())
+    names = [name for name in next(iter(found.values())) if name != "trials"]
+    rates = {name: sum(counts[name] for counts in found.values()) / trials for name in names}
+    low, high = wilson(rates[names[0]] * trials, trials)
+    own = {scenario: {name: counts[name] / counts["trials"] for name in names} for scenario, counts in found.items()}
+    return {"value": rates[names[0]], "low": low, "high": high, "trials": trials, **rates, "scenarios": own}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--trials", type=int, default=500, help="of each scenario")
     parser.add_argument("--rows", type=int, nargs="*", default=[200, 1000])
-    parser.add_argument("--parts", nargs="*", default=["coverage", "equal"], choices=["coverage", "equal"])
-    parser.add_argument("--scenarios", nargs="*", default=list(SCENARIOS), choices=list(SCENARIOS))
+    parser.add_argument("--parts", nargs="*", default=list(_PARTS), choices=list(_PARTS))
+    parser.add_argument("--metrics", nargs="*", default=list(_METRICS), choices=_METRICS)
     choices = parser.parse_args()
-    parts: dict[str, Callable[[Scenario, int, int], dict[str, dict[str, float]]]] = {
-        "coverage": coverage,
-        "equal": false_alarms,
-    }
     for part in choices.parts:
-        for name in choices.scenarios:
-            if part == "equal" and not SCENARIOS[name].shares:
-                continue
-            for rows in choices.rows:
-                start = time.perf_counter()
-                for metric, figures in parts[part](SCENARIOS[name], rows, choices.trials).items():
-                    seconds = time.perf_counter() - start
-                    record(f"{part}/{metric}/{rows}/{name}", figures, seconds=seconds, quick=choices.trials < 500)
+        for rows in choices.rows:
+            start = time.perf_counter()
+            found: dict[str, dict[str, dict[str, float]]] = {}
+            for name, scenario in SCENARIOS.items():
+                for metric, counts in _PARTS[part](scenario, rows, choices.trials, choices.metrics).items():
+                    found.setdefault(metric, {})[name] = counts
+            seconds = time.perf_counter() - start
+            for metric, by_scenario in found.items():
+                record(f"{part}/{metric}/{rows}", pooled(by_scenario), seconds=seconds, quick=choices.trials < 500)
 
+
+_COMPARED = ("accuracy", "macro_f1", "log_loss")
+_METRICS = (*_CLASS_METRICS, "auroc", "mae", "r2")
+_PARTS = {"coverage": coverage, "equal": false_alarms}
 
 if __name__ == "__main__":
     main()
