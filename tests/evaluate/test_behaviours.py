@@ -214,3 +214,15 @@ def test_a_failed_behaviour_makes_the_answer_say_so(finished: Finished, tmp_path
 
 def test_nothing_is_asked_where_no_file_is_named(finished: Finished) -> None:
     assert behaviours.ask(case_of(finished, None, 3)).figures == {}
+
+
+def test_the_command_ends_with_3_where_a_behaviour_fails(finished: Finished, tmp_path: Path, metier: Any) -> None:
+    words = ["evaluate", finished.output, finished.test, "--only", "robustness", "--sample", "20", "--json", "--quiet"]
+    words += ["--workspace", tmp_path / "home", "--behaviours"]
+    any_label = {"name": "answers", "kind": "minimum", "texts": ["my card"], "label": list(LABELS)}
+    held = metier(*words, written(tmp_path / "held.json", any_label))
+    assert (held.code, held.json["behaviours_passed"]) == (0, True)
+    broken = metier(*words, written(tmp_path / "broken.json", {**any_label, "texts": [""]}))
+    assert (broken.code, broken.json["behaviours_passed"]) == (3, False)
+    assert broken.json["behaviours"][0]["failed"] == 1
+    assert metier(*words, tmp_path / "none.json").code == 1

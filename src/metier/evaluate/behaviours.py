@@ -110,7 +110,11 @@ def _spelt_out(case: Case, one: Behaviour) -> _Asked:
     ends = np.cumsum([len(trial.items) for trial in trials])
     groups = [np.arange(end - len(trial.items), end) for trial, end in zip(trials, ends, strict=True)]
     examples = _examples(case, items, one)
-    outputs = [_placed(answers, examples.rows, len(items)) for answers in _both(case, examples.inputs)]
+    outputs = (
+        [np.full((len(items), *case.evaluation.outputs.shape[1:]), np.nan)] * 2
+        if examples is None
+        else [_placed(answers, examples.rows, len(items)) for answers in _both(case, examples.inputs)]
+    )
     return _Asked([_told(item) for item in items], outputs[0], outputs[1], groups, trials)
 
 
@@ -140,7 +144,10 @@ def _perturbed(case: Case, one: Behaviour) -> _Asked:
     if one.rows:
         examples = case.examples.take(case.sample(one.rows))
     else:
-        examples = _examples(case, [trial.items[0] for trial in one.trials], one)
+        some = _examples(case, [trial.items[0] for trial in one.trials], one)
+        if some is None:
+            raise _wrong(one, "at least one of its texts must be readable", "nothing but empty ones")
+        examples = some
     changed = change.change(examples, severity, np.random.default_rng(case.seed))
     n, task = len(examples.inputs), case.expert.task
     outputs = [np.concatenate(sides) for sides in zip(_both(case, examples.inputs), _both(case, changed), strict=True)]
@@ -149,10 +156,13 @@ def _perturbed(case: Case, one: Behaviour) -> _Asked:
     return _Asked(shown, outputs[0], outputs[1], groups, [Trial((), one.labels)] * n)
 
 
-def _examples(case: Case, items: Sequence[Any], one: Behaviour) -> Examples:
+def _examples(case: Case, items: Sequence[Any], one: Behaviour) -> Examples | None:
+    """What the expert reads of these; None where there is nothing in any of them."""
     try:
         return case.expert.examples(list(items))
     except DataError as error:
+        if error.code == "nothing-left":
+            return None
         raise _wrong(one, error.problem, error.found) from error
 
 
