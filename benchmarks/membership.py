@@ -143,21 +143,32 @@ def main() -> None:
     parser.add_argument("ways", nargs="*", default=["overfitted", "one-epoch"], help=f"of {', '.join(WAYS)}")
     parser.add_argument("--data", default="tweeteval_emotion_train")
     parser.add_argument("--rows", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--tuned", help="a finished expert's folder, measured instead")
     choices = parser.parse_args()
     for way in ["tuned"] if choices.tuned else choices.ways:
-        start = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            if choices.tuned:
-                case = finished(choices.tuned, choices.data)
-            else:
-                case = tuned(choices.data, way, choices.rows, choices.seed, Path(folder))
-            found = figures(case)
-        rung = case.expert.about["rung"]
+        start, trials, rung = time.perf_counter(), [], ""
+        for seed in [0] if choices.tuned else range(choices.first, choices.first + choices.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                if choices.tuned:
+                    case = finished(choices.tuned, choices.data)
+                else:
+                    case = tuned(choices.data, way, choices.rows, seed, Path(folder))
+                trials.append({"seed": seed, **figures(case)})
+                rung = case.expert.about["rung"]
+        found = {**trials[0], **mean(trials), "trials": trials}
         label = f"{way}-{rung}" if choices.tuned else way
         seconds = time.perf_counter() - start
         record(f"{choices.data}/{label}", found, seconds=seconds, quick=choices.rows < 1000)
+
+
+def mean(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """The AUC over all trials; each has rows of its own, so that their errors are apart from each other."""
+    aucs = [trial["auc"] for trial in trials]
+    value = float(np.mean([auc["value"] for auc in aucs]))
+    half = float(np.sqrt(sum(((auc["high"] - auc["low"]) / 2) ** 2 for auc in aucs))) / len(aucs)
+    return {"membership_auc": value, "auc": {"value": value, "low": value - half, "high": value + half}}
 
 
 if __name__ == "__main__":
