@@ -57,7 +57,33 @@ def _membership(way: str, words: str, met: Callable[[float], bool]) -> Wanted:
     )  # fmt: skip
 
 
+def _held(metric: str, rows: int) -> Wanted:
+    # Chance can only raise the ECE: its interval is on the safe side by nature, and must not be too narrow.
+    most = 1.0 if metric == "ece" else 0.97
+    return Wanted(
+        f"95% intervals of {metric} on {rows:,} rows hold the truth in {'93% or more' if most == 1 else '93 to 97%'}",
+        "statistics", f"coverage/{metric}/{rows}",
+        lambda f: f"{100 * f['value']:.1f}% ({100 * f['low']:.1f} to {100 * f['high']:.1f}) of {f['trials']:,} trials",
+        lambda f: 0.93 <= f["value"] <= most,
+    )  # fmt: skip
+
+
+def _equal(metric: str, rows: int) -> Wanted:
+    return Wanted(
+        f"two equal experts compared by {metric} on {rows:,} rows are called different in <= 5%",
+        "statistics", f"equal/{metric}/{rows}",
+        lambda f: f"{100 * f['value']:.1f}% ({100 * f['low']:.1f} to {100 * f['high']:.1f}) of {f['trials']:,} trials",
+        lambda f: f["value"] <= 0.05,
+    )  # fmt: skip
+
+
 EVIDENCE = (
+    *(
+        _held(metric, rows)
+        for metric in ("accuracy", "macro_f1", "mcc", "auroc", "log_loss", "ece", "mae", "r2")
+        for rows in (200, 1000)
+    ),
+    *(_equal(metric, rows) for metric in ("accuracy", "macro_f1", "log_loss") for rows in (200, 1000)),
     _membership("overfitted", "a deliberately overfitted expert >= .75", lambda auc: auc >= 0.75),
     _membership("one-epoch", "a one-epoch LoRA <= .56", lambda auc: auc <= 0.56),
     *(_confidence(name, 0.03) for name in ("banking77", "tweeteval_emotion_train", "sms_spam")),
