@@ -77,7 +77,72 @@ def _equal(metric: str, rows: int) -> Wanted:
     )  # fmt: skip
 
 
+def _planted(rung: str, planted: bool) -> Wanted:
+    data = "tuned on data with a planted bias find it, power >= .95" if planted else "of its fair twin find none, <= 5%"
+    return Wanted(
+        f"identity swaps on a toxicity expert (rung {rung}) {data}",
+        "bias", f"swaps/{'planted' if planted else 'fair'}/{rung}",
+        lambda f: f"{100 * f['rate']:.0f}% ({100 * f['low']:.1f} to {100 * f['high']:.1f}) of {f['seeds']} seeds",
+        lambda f: f["rate"] >= 0.95 if planted else f["rate"] <= 0.05,
+    )  # fmt: skip
+
+
+def _madlibs(f: Figures) -> str:
+    found = {name: rates["fpr"] for name, rates in f["rates"].items()}
+    worst, best = max(found, key=lambda name: found[name]), min(found, key=lambda name: found[name])
+    called = ", ".join(f["called"]) or "none"
+    return (
+        f"{len(found)} identities, {f['rows']:,} rows; false alarms {100 * found[best]:.1f}% ({best}) to "
+        f"{100 * found[worst]:.1f}% ({worst}); gaps beyond chance: {called}"
+    )
+
+
+def _faithful(name: str) -> Wanted:
+    def told(f: Figures) -> str:
+        ahead = ", ".join(
+            f"{f[f'over_{other}']['points']:+.3f} ({f[f'over_{other}']['low']:+.3f} to {f[f'over_{other}']['high']:+.3f}) "
+            f"over {words}"
+            for other, words in (
+                ("random", "random order"),
+                ("lime_equal", f"LIME with as many calls ({f['calls']['lime_equal']:.0f})"),
+                ("lime", f"LIME with {f['calls']['lime']:.0f}"),
+            )
+        )
+        return f"{f['method']} {f['default']:.3f} on {f['rows']} rows; {ahead}"
+
+    return Wanted(
+        f"{name}: the default explanation beats random order and LIME at equal calls on normalised comprehensiveness",
+        "faithfulness", name, told, lambda f: f["over_random"]["low"] > 0 and f["over_lime_equal"]["low"] > 0,
+    )  # fmt: skip
+
+
+def _planted(name: str, rung: str) -> Wanted:
+    return Wanted(
+        f"{name}, {rung}: influence ranks 5% planted rows first for the wrong answers, AUROC >= .95",
+        "influence", f"{name}/{rung}",
+        lambda f: f"{f['auroc']:.3f} (worst answer {f['auroc_worst']:.3f}; within the wrong label "
+        f"{f['auroc_within_label']:.3f}; neighbours alone {f['auroc_neighbours']:.3f})",
+        lambda f: f["auroc"] >= 0.95,
+    )  # fmt: skip
+
+
+def _quick(rung: str) -> Wanted:
+    return Wanted(
+        f"Banking77, {rung}: one explanation <= 150 ms, in a batch >= 30 a second",
+        "explain_speed", f"banking77/{rung}",
+        lambda f: f"{f['single_ms']:.0f} ms (95% within {f['single_p95_ms']:.0f}), {f['batch_per_second']:.0f} a second",
+        lambda f: f["single_ms"] <= 150 and f["batch_per_second"] >= 30,
+    )  # fmt: skip
+
+
 EVIDENCE = (
+    *(_faithful(name) for name in ("banking77", "sms_spam", "tweeteval_emotion_train")),
+    *(
+        _planted(name, rung)
+        for name in ("banking77", "tweeteval_emotion_train", "sms_spam")
+        for rung in ("frozen", "adapter")
+    ),
+    *(_quick(rung) for rung in ("frozen", "adapter")),
     *(
         _held(metric, rows)
         for metric in ("accuracy", "macro_f1", "mcc", "auroc", "log_loss", "ece", "mae", "r2")
@@ -94,6 +159,14 @@ EVIDENCE = (
         "checklist/frozen",
         _checklist,
         lambda f: f["tests"] == 38 and len(f["table"]) == 38,
+    ),
+    *(_planted(rung, planted) for rung in ("linear", "frozen") for planted in (True, False)),
+    Wanted(
+        "bias_madlibs: error rates by identity of an expert that was tuned on no identity",
+        "bias",
+        "madlibs/frozen",
+        _madlibs,
+        lambda f: len(f["rates"]) == 50,
     ),
     _whole("frozen"),
     _whole("adapter"),

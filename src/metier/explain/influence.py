@@ -1,15 +1,17 @@
 """Which training rows made the expert say that: the gradient of the claim against the gradient of each row's loss.
 
 Every model here ends in something linear: a head on features, weights on words, columns or the leaves of trees. With
-respect to those weights both gradients are known in closed form and their product is a product of two kernels (TracIn
-on the last layer, Pruthi et al. 2020). For a head fitted to its optimum under an L2 penalty, as the frozen rung's is,
-this is no approximation: its logits are the sum of these terms (representer points, Yeh et al. 2018).
+respect to those weights both gradients are known in closed form, and their product is that of two kernels (TracIn on
+the last layer, Pruthi et al. 2020; for a head fitted to its optimum under an L2 penalty these are the terms its logits
+are the sum of: representer points, Yeh et al. 2018). They are compared by their direction alone, as RelatIF does it
+(Barshan, Brunet & Dziugaite 2020): rows that the expert could not learn have the longest gradients and would come first
+everywhere. Of rows with a planted trigger and a wrong label, which an expert learns by heart, length hides the most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,17 @@ _MOST_LEAVES = 1024  # of one tree; the trees rung grows far fewer
 
 @dataclass(frozen=True)
 class Part:
-    """A linear end of a model: what goes in, (n, d) dense or sparse, rows of length 1; and what comes out, (n, k)."""
+    """A linear end of a model: what goes in, (n, d) dense or sparse, rows of length 1; and what comes out, (n, k).
+
+    `middle` (d,) is the direction all rows have in common, shortened by `shrink`: see `levelled`.
+    """
 
     inside: Any
     outputs: Array
     share: float = 1.0
     temperature: float = 1.0
+    middle: Array | None = None
+    shrink: float = 1.0
 
 
 def parts(predictor: Any, inputs: Inputs, features: Array) -> list[Part]:
@@ -51,6 +58,25 @@ def parts(predictor: Any, inputs: Inputs, features: Array) -> list[Part]:
     return []
 
 
+def levelled(part: Part) -> Part:
+    """The part of the training rows, with what all of them have in common no longer than what tells them apart.
+
+    States of an encoder lie in a narrow cone (Ethayarajh 2019): as they are, every row is like every other. The bias
+    stands for the common direction anyway.
+    """
+    if hasattr(part.inside, "toarray") or not len(part.inside):
+        return part
+    middle = part.inside.mean(axis=0)
+    middle = middle / max(float(np.linalg.norm(middle)), 1e-12)
+    common = float(np.mean((part.inside @ middle) ** 2))
+    shrink = min(1.0, float(np.sqrt(max(1 - common, 0.0) / max(common, 1e-12))))
+    return replace(part, inside=_shortened(part.inside, middle, shrink), middle=middle, shrink=shrink)
+
+
+def _shortened(inside: Array, middle: Array, shrink: float) -> Array:
+    return np.asarray(_unit(inside - (1 - shrink) * np.outer(inside @ middle, middle)))
+
+
 def joined(predictor: Any, ends: Sequence[Part]) -> Array:
     """The predictor's raw outputs, (n, k) or (n,), from those of its parts."""
     outputs = [part.outputs[:, 0] if part.outputs.shape[1] == 1 else part.outputs for part in ends]
@@ -64,33 +90,21 @@ def influence(learnt: Sequence[Part], truth: Array, asked: Sequence[Part], codes
     claims `codes` (m,): classes, or +1 and -1 for more and less of a quantity.
     """
     total = np.zeros((len(codes), len(truth)), np.float32)
-    mixed = np.zeros(len(codes))
-    for part in asked:
-        mixed += part.share * _said(part, codes)
     for own, other in zip(learnt, asked, strict=True):
-        kernel = other.inside @ own.inside.T
+        inside = other.inside if own.middle is None else _shortened(other.inside, own.middle, own.shrink)
+        kernel = inside @ own.inside.T
         kernel = kernel.toarray() if hasattr(kernel, "toarray") else kernel
-        total -= np.asarray(kernel, np.float32) * (_pull(other, codes, mixed) @ _miss(own, truth).T)
+        total -= other.share * np.asarray(kernel, np.float32) * (_pull(other, codes) @ _unit(_miss(own, truth)).T)
     return total
 
 
-def _said(part: Part, codes: Array) -> Array:
-    """The probability a part gives each claim, 1 for a quantity."""
+def _pull(part: Part, codes: Array) -> Array:
+    """(m, k) the direction in which a part's outputs would have to move for each claim to be made more surely."""
     if part.outputs.shape[1] == 1:
-        return np.ones(len(codes))
-    return np.asarray(_shares(part.outputs / part.temperature)[np.arange(len(codes)), codes])
-
-
-def _pull(part: Part, codes: Array, mixed: Array) -> Array:
-    """(m, k) the gradient of each claim's log-probability in the mixture (or of the value) by a part's outputs."""
-    if part.outputs.shape[1] == 1:
-        return np.asarray(part.share * codes[:, None], np.float32)
-    shares = _shares(part.outputs / part.temperature)
-    chosen = shares[np.arange(len(codes)), codes]
-    wanted = np.zeros_like(shares)
-    wanted[np.arange(len(codes)), codes] = 1.0
-    weight = part.share * chosen / np.maximum(mixed, 1e-12) / part.temperature
-    return np.asarray(weight[:, None] * (wanted - shares), np.float32)
+        return np.asarray(codes[:, None], np.float32)
+    pull = -_shares(part.outputs / part.temperature)
+    pull[np.arange(len(codes)), codes] += 1.0
+    return np.asarray(_unit(pull))
 
 
 def _miss(part: Part, truth: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from metier import files
 from metier.errors import ResourceError
 from metier.expert import Expert
-from metier.explain.influence import Part, parts
+from metier.explain.influence import Part, levelled, parts
 from metier.explain.subject import quiet, untraced
 from metier.govern.origin import Origin
 from metier.progress import Progress
@@ -63,7 +63,7 @@ def remember(expert: Expert, origin: Origin, cache: Path, progress: Progress) ->
     cosines = vectors[some] @ vectors.T
     cosines[np.arange(len(some)), some] = -1
     near = float(np.quantile(cosines.max(axis=1), _FAR))
-    return Memory(expert, examples, vectors, tuple(found), near, expert.task.unheard(examples.inputs))
+    return Memory(expert, examples, vectors, tuple(map(levelled, found)), near, expert.task.unheard(examples.inputs))
 
 
 def seen(expert: Expert, inputs: Inputs, like: Inputs | None = None, *, keep: bool = False) -> Array:

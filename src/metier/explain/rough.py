@@ -31,8 +31,7 @@ def native() -> bool:
 
 def claims(rough: Subject, exact: Claims) -> Claims:
     """The exact claims with their support as the rough subject sees it, so that what a removal takes has no offset."""
-    own = rough.claims(exact.inputs)
-    return replace(own, codes=exact.codes, full=rough.support(own.outputs, exact.codes))
+    return replace(exact, full=rough.support(rough.predictor.outputs(exact.inputs), exact.codes))
 
 
 def _halved(predictor: Any) -> Any | None:
