@@ -120,7 +120,7 @@ def _swaps(case: Case, swapped: Swapped) -> Section:
             {"name": f"{axis.title}, generic base", **axis.generic.as_json(), "note": f"{axis.rows:,} rows"},
         ]
     biased = [axis for axis in swapped.axes if axis.held_bias < alpha or axis.held < alpha]
-    lead = "Who is meant does not decide the answer, beyond what any change of a word does."
+    lead = "Who is meant does not decide the answer, beyond chance and what any change of a word does."
     if biased:
         lead = " ".join(_sentence(axis, alpha) for axis in biased)
     data = {
