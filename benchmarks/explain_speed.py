@@ -1,4 +1,4 @@
-"""How long one explanation takes on a loaded expert, and how many a second in a batch; everything an answer has in it."""
+"""How long one explanation takes on a loaded expert, and how many a second in a batch, with all an answer has in it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pyarrow as pa
 import metier
 from benchmarks import datasets
 from benchmarks.common import WORK, record
-from metier.explain import room
 from metier.expert import Expert
+from metier.explain import room
 from metier.plan import Plan
 from metier.progress import Silent
 from metier.workspace import Workspace

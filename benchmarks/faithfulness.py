@@ -20,8 +20,8 @@ import pyarrow as pa
 import metier
 from benchmarks import datasets
 from benchmarks.common import WORK, record
-from metier.explain import attribution, choice, faithfulness, subject
 from metier.expert import Expert
+from metier.explain import attribution, choice, faithfulness, subject
 from metier.govern import origin
 from metier.progress import Silent
 from metier.tasks.contract import Array, Inputs
@@ -52,7 +52,7 @@ def lime(asked: subject.Subject, claims: subject.Claims, calls: Array, seed: int
 
     out = []
     for at, count in enumerate(claims.units):
-        rng = np.random.RandomState(seed + at)  # noqa: NPY002  as the package draws
+        rng = np.random.RandomState(seed + at)
         stays = np.ones((max(2, int(calls[at])), count), bool)
         for row, size in enumerate(rng.randint(1, count + 1, len(stays) - 1), start=1):
             stays[row, rng.choice(count, size, replace=False)] = False
