@@ -208,7 +208,7 @@ def _nearest(vectors: Array, k: int) -> Array:
 def _cka(a: Array, b: Array) -> float:
     a, b = (x.astype(np.float64) - x.mean(0) for x in (a, b))
     across, one, two = (float(np.linalg.norm(x.T @ y)) for x, y in ((a, b), (a, a), (b, b)))
-    return float(min(1.0, across**2 / max(one * two, 1e-12)))
+    return round(min(1.0, across**2 / max(one * two, 1e-12)), 12)
 
 
 def _jackknife(
