@@ -1,9 +1,9 @@
 """Is the default explanation more faithful than random order and than LIME? On test rows, paired.
 
-LIME (Ribeiro, Singh & Guestrin 2016) as version 0.2.0.1 of its authors' package does it with its defaults: the number of
-words removed drawn evenly, distance by the cosine, a kernel of width 25, ridge regression with a penalty of 1. Three
-things are to its advantage or even: it explains the same units as ours, all of them are ranked (not ten), and each
-distinct copy is asked once. It is run with the calls the default took (`lime_equal`) and with `--lime` calls.
+LIME (Ribeiro, Singh & Guestrin 2016) as its authors' package, version 0.2.0.1, does it with its defaults: the number of
+words removed drawn evenly, distance by the cosine, a kernel of width 25, ridge regression with a penalty of 1. It
+explains the same units as ours and ranks all of them, not ten. It is run with the calls the default took
+(`lime_equal`) and with `--lime` calls.
 """
 
 from __future__ import annotations

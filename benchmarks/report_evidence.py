@@ -100,12 +100,11 @@ def _madlibs(f: Figures) -> str:
 def _faithful(name: str) -> Wanted:
     def told(f: Figures) -> str:
         ahead = ", ".join(
-            f"{f[f'over_{other}']['points']:+.3f} ({f[f'over_{other}']['low']:+.3f} to {f[f'over_{other}']['high']:+.3f}) "
-            f"over {words}"
+            f"{f[other]['points']:+.3f} ({f[other]['low']:+.3f} to {f[other]['high']:+.3f}) over {words}"
             for other, words in (
-                ("random", "random order"),
-                ("lime_equal", f"LIME with as many calls ({f['calls']['lime_equal']:.0f})"),
-                ("lime", f"LIME with {f['calls']['lime']:.0f}"),
+                ("over_random", "random order"),
+                ("over_lime_equal", f"LIME with as many calls ({f['calls']['lime_equal']:.0f})"),
+                ("over_lime", f"LIME with {f['calls']['lime']:.0f}"),
             )
         )
         return f"{f['method']} {f['default']:.3f} on {f['rows']} rows; {ahead}"
@@ -130,7 +129,7 @@ def _quick(rung: str) -> Wanted:
     return Wanted(
         f"Banking77, {rung}: one explanation <= 150 ms, in a batch >= 30 a second",
         "explain_speed", f"banking77/{rung}",
-        lambda f: f"{f['single_ms']:.0f} ms (95% within {f['single_p95_ms']:.0f}), {f['batch_per_second']:.0f} a second",
+        lambda f: f"{f['single_ms']:.0f} ms (95%: {f['single_p95_ms']:.0f}), {f['batch_per_second']:.0f} a second",
         lambda f: f["single_ms"] <= 150 and f["batch_per_second"] >= 30,
     )  # fmt: skip
 
