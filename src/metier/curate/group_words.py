@@ -163,8 +163,9 @@ def _figures(one: Proxy) -> dict[str, Any]:
 def _finding(material: Material, name: str, levels: Sequence[str], one: Proxy) -> Finding:
     detail = (
         f"{_shown(one.word)} stands in for {name} {levels[one.group]!r}: {one.purity:.0%} of the {len(one.rows):,} "
-        f"texts with it are of that group, where {one.expected:.0%} would be by their labels; deleting it costs a model that "
-        f"guesses the group {100 * one.drop:.0f} points of confidence. Leaving the column out does not hide the group."
+        f"texts with it are of that group, where {one.expected:.0%} would be by their labels; deleting it costs a "
+        f"model that guesses the group {100 * one.drop:.0f} points of confidence. "
+        "Leaving the column out does not hide the group."
     )
     if one.label_drop is not None and one.label_drop >= _LEANS:
         detail += f" A model of the labels leans on it, too: {100 * one.label_drop:.0f} points."

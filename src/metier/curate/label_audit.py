@@ -60,16 +60,16 @@ def audit_classes(vectors: Array, given: Array, width: int, *, units: Array | No
     which label is given for which (see `noise`) make a posterior for every row.
     """
     units = np.arange(len(given)) if units is None else units
-    vectors = _UnitScale.of(vectors)
+    scaled = _UnitScale.of(vectors)
     parts = whole_folds(given, units, min(FOLDS, len(np.unique(units))), seed)
-    nearest, near = neighbours(vectors, units, NEAREST, seed)
-    ridge = _calibrated(kernel_ridge(vectors, OneHot(given, width), parts, given, seed), given, seed)
+    nearest, near = neighbours(scaled, units, NEAREST, seed)
+    ridge = _calibrated(kernel_ridge(scaled, OneHot(given, width), parts, given, seed), given, seed)
     judged = np.bincount(given, minlength=width)[given] >= _FEWEST
     known = np.flatnonzero(judged)
     trust = np.ones(len(given), np.float32)
     for _ in range(_ROUNDS):
         # What looked wrong in the round before counts less as an example and as a neighbour.
-        outputs = _calibrated(discriminant(vectors, OneHot(given, width, trust), parts), given, seed)
+        outputs = _calibrated(discriminant(scaled, OneHot(given, width, trust), parts), given, seed)
         _joined(outputs, ridge, _Voted(nearest, near, given, width, trust), given, seed)
         some = _some(known, seed)
         fits = fit_noise(outputs[some], given[some], seed=seed)
@@ -385,13 +385,13 @@ def audit_quantity(vectors: Array, values: Array, *, units: Array | None = None,
     of n normal misses that would all be smaller; flagged is above one half.
     """
     units = np.arange(len(values)) if units is None else units
-    vectors = _UnitScale.of(vectors)
+    scaled = _UnitScale.of(vectors)
     middle, spread = float(np.median(values)), _robust_spread(values)
     plain = np.clip((values - middle) / spread, -5, 5).astype(np.float32)  # a wild value must not bend the fit
     parts = whole_folds(plain, units, min(FOLDS, len(np.unique(units))), seed)
-    expected = kernel_ridge(vectors, plain[:, None], parts, None, seed)[:, 0] * spread + middle
+    expected = kernel_ridge(scaled, plain[:, None], parts, None, seed)[:, 0] * spread + middle
     misses = values - expected
-    nearest, _ = neighbours(vectors, units, NEAREST, seed)
+    nearest, _ = neighbours(scaled, units, NEAREST, seed)
     times = (misses - np.median(misses)) / _local_spread(expected, misses)
     z = _normalised(times)
     score = _chance_of_none(z)

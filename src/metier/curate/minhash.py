@@ -99,7 +99,7 @@ def signatures(texts: Any, size: int, positions: Array | None = None) -> Signatu
 
 
 def _one_edit(column: Any, positions: Array, some: Array, count: int) -> Array:
-    """Packed pairs of tiny texts that are equal once a character, or none, is deleted from either (SymSpell, Garbe 2012)."""
+    """Packed pairs of tiny texts, equal once a character or none is deleted from each (SymSpell, Garbe 2012)."""
     if len(some) < 2:
         return np.empty(0, np.int64)
     codes, owners = [], []

@@ -285,8 +285,10 @@ class Words:
         far_rarer = len(left) == len(right) and min(map(min, rows)) * _MISSPELT <= max(map(max, rows))
         slips = max(1 + (sum(rare) == 1 and longest > 3), _LOOKS_ALIKE * longest)
         # Letters put before or after a word make another word of it: activate, deactivate.
-        derived = edits > 1 and min(len(one), len(other)) > 1 and (
-            one.startswith(other) or one.endswith(other) or other.startswith(one) or other.endswith(one)
+        derived = (
+            edits > 1
+            and min(len(one), len(other)) > 1
+            and (one.startswith(other) or one.endswith(other) or other.startswith(one) or other.endswith(one))
         )
         if edits <= slips and (any(rare) or far_rarer) and not derived:
             return "misspelt"
@@ -297,9 +299,8 @@ class Words:
             return "doubtful" if near or longest <= 2 or not all(rare) else "exchanged"
         return "slight" if edits <= 1 else "doubtful" if near or longest <= 2 else "exchanged"
 
-
     def _letter_for_digit(self, one: str, other: str, edits: int) -> bool:
-        """Whether one of two words is a number and the other, which no other text holds, has letters among its digits."""
+        """Whether one of two words is a number, and the other, which no other text holds, has a letter for a digit."""
         for number, odd in ((one, other), (other, one)):
             if number.isdecimal() and odd.isalnum() and not odd.isdecimal() and edits <= 2 and self.rows(odd) <= 1:
                 found = iter(number)

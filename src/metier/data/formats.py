@@ -21,7 +21,11 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "excel"),
 )
 _STRANGERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF", "a PDF document", "Name the folder it lies in: {folder}, one row a document; or export its table as CSV."),
+    (
+        b"%PDF",
+        "a PDF document",
+        "Name the folder it lies in: {folder}, one row a document; or export its table as CSV.",
+    ),
     (b"SQLite format 3", "an SQLite database", "Name a table in it: 'sqlite:///{path}#table', or a query after the #."),
     (b"\x89PNG", "a PNG image", "Name the folder it lies in: {folder}, one row a picture."),
     (b"\xff\xd8\xff", "a JPEG image", "Name the folder it lies in: {folder}, one row a picture."),
