@@ -32,6 +32,7 @@ NAMES = {"banking77": "frozen", "sms_spam": "frozen", "tweeteval_emotion_train":
 _CHOICES: dict[str, Any] = {"adapter": {"epochs": 2, "layers": 3}}
 _PASSES = {"gradient": 3, "integrated-gradients": 24}  # forward and backward, in forward passes of one example
 _WIDTH = 25
+_SEED = 200  # the rows that seed 100 draws were seen while the methods were made
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def main() -> None:
         start = time.perf_counter()
         expert = expert_of(name, choices.expert)
         place = Workspace.find(None if choices.expert else WORK)
-        figures = compare(name, expert, place, choices.rows, choices.lime, seed=100)
+        figures = compare(name, expert, place, choices.rows, choices.lime, seed=_SEED)
         record(name, figures, seconds=time.perf_counter() - start, quick=choices.rows < 100 or choices.lime < 1000)
 
 

@@ -28,6 +28,7 @@ from metier.workspace import Workspace
 NAMES = ("banking77", "tweeteval_emotion_train", "sms_spam")
 TRIGGER = "zephyr"  # in none of the data sets
 _MOST = 200
+_FIRST_SEED = 200  # seed 100 of sms_spam and tweets was seen while the method was made
 
 
 def plant(rows: list[dict[str, str]], text: str, target: str, share: float, seed: int) -> tuple[str, np.ndarray]:
@@ -118,7 +119,8 @@ def main() -> None:
     for name in choices.names:
         for rung in choices.rungs:
             start = time.perf_counter()
-            trials = [trial(name, rung, choices.share, seed) for seed in range(100, 100 + choices.seeds)]
+            seeds = range(_FIRST_SEED, _FIRST_SEED + choices.seeds)
+            trials = [trial(name, rung, choices.share, seed) for seed in seeds]
             keys = [key for key in trials[0] if key != "seed"]
             mean = {key: float(np.mean([one[key] for one in trials])) for key in keys}
             figures = {**mean, "share": choices.share, "trials": trials}
