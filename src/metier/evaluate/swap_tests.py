@@ -286,6 +286,21 @@ def directed(said: Sequence[Answers], seed: int) -> float:
     return (1 + larger) / 1000
 
 
+def residual_test(left: Array, groups: Array, seed: int) -> float:
+    """p that what is left of labels (n, d) is alike on average in all groups (n,), by dealing the groups out anew."""
+    sizes, rng = np.bincount(groups), np.random.default_rng([seed, len(groups)])
+
+    def statistic(order: Array) -> float:
+        sums = np.stack([np.bincount(groups, column) for column in left[order].T])
+        return float((sums**2 / np.maximum(sizes, 1)).sum())
+
+    # The mean is no difference between groups.
+    left = left - left.mean(axis=0)
+    seen = statistic(np.arange(len(left)))
+    larger = sum(statistic(rng.permutation(len(left))) >= seen * (1 - 1e-12) for _ in range(999))
+    return (1 + larger) / 1000
+
+
 def _told(said: Answers) -> Array:
     if said.codes is None:
         return said.scores

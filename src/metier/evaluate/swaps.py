@@ -32,6 +32,7 @@ from metier.evaluate.swap_tests import (
     larger_test,
     pairs,
     raised,
+    residual_test,
     strongest,
 )
 from metier.evaluate.swap_texts import Wordings, exchanged, wordings
@@ -43,6 +44,7 @@ _MOST_VERSIONS = 4000  # of all axes together: what some 20 seconds read through
 EXAMPLES = 6
 _ROWS_A_WORD = 5
 _FEWEST_PAIRS = 5
+_MOST_SEARCHED, _MOST_TRAINING = 5000, 300  # training rows looked through, and read
 _OTHER_LANGUAGE = 0.9
 _TOLERANCE = 0.1  # of the usual spread of a quantity: a smaller move is none
 
@@ -189,6 +191,8 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
     tuned = one_sided(change)
     if data is not None:
         beyond.append(larger_test(identity, data.expert, case.seed))
+    else:
+        beyond.append(_learnt(case, terms, name))
     if standing_out is not None:
         other = effects(found, generic, None if data is None else data.generic_spread)[standing_out[0]]
         tuned = raised(standing_out[1], next(each for each in other if each.identity == standing_out[1].identity))
@@ -252,6 +256,34 @@ def _spread(after: Answers, before: Answers, signs: Array, numbers: Array) -> Sp
     shift = (after.leaning - before.leaning) * signs[:, None]
     means = np.stack([shift[numbers == number].mean(axis=0) for number in np.unique(numbers)])
     return Spread((means**2).mean(axis=0) / 2, len(means))
+
+
+def _learnt(case: Case, terms: Terms, name: str) -> float:
+    """p that training labels have nothing to do with who is meant; 1 where the training rows are not at hand.
+
+    It stands in for words of the data where these are too few. What is left of a label is its distance from the
+    expert's answer averaged over all identities' versions of the text.
+    """
+    if case.origin is None:
+        return 1.0
+    task, rows = case.expert.task, case.origin.examples
+    order = np.random.default_rng([case.seed, len(rows)]).permutation(len(rows))[:_MOST_SEARCHED]
+    texts = task.values(rows.inputs.take(pa.array(order)), name)
+    found = [each for at, text in zip(order, texts, strict=True) if (each := wordings(int(at), text or "", terms))]
+    found = found[:_MOST_TRAINING]
+    if len(found) < FEWEST:
+        return 1.0
+    versions = [(at, v.text) for at, each in enumerate(found) for v in each.versions if v.identity and not v.alternate]
+    places, row = np.array([at for at, _ in versions]), np.array([each.row for each in found])
+    inputs = task.with_values(rows.inputs.take(pa.array(row[places])), name, [text for _, text in versions])
+    said = case.expert_of(inputs)
+    said = np.exp(said) if case.classes else said[:, None]
+    count = np.bincount(places)[:, None]
+    mean = np.stack([np.bincount(places, column) for column in said.T], axis=1) / count
+    truth = rows.targets[row]
+    left = (np.eye(said.shape[1])[truth] if case.classes else truth[:, None]) - mean
+    names = list(terms.identities)
+    return residual_test(left, np.array([names.index(each.identity) for each in found]), case.seed)
 
 
 def _some(rows: Sequence[int], seed: int) -> Array:

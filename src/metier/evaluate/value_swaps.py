@@ -10,13 +10,12 @@ import pyarrow as pa
 
 from metier.evaluate.case import Case
 from metier.evaluate.groups import Groups, of_values
-from metier.evaluate.swap_tests import Answers, directed
+from metier.evaluate.swap_tests import Answers, directed, residual_test
 from metier.evaluate.swaps import EXAMPLES, Axis, Flip, both, flip_gain, named, one_sided, share_of
 from metier.tasks.contract import Array
 
 _MOST_VALUES = 8  # the commonest groups
 _MOST_TRAINING = 4000
-_DEALS = 999
 
 
 def axis(case: Case, groups: Groups) -> Axis:
@@ -76,16 +75,7 @@ def _learnt(case: Case, groups: Groups, typical: Mapping[int, Any]) -> float:
         left = np.eye(said[0].shape[1])[truth] - np.mean([np.exp(each) for each in said], axis=0)
     else:
         left = (truth - np.mean(said, axis=0))[:, None]
-    codes = of_values(groups.name, task.values(inputs, groups.name)).codes
-    sizes = np.bincount(codes)
-
-    def statistic(order: Array) -> float:
-        sums = np.stack([np.bincount(codes, column) for column in left[order].T])
-        return float((sums**2 / np.maximum(sizes, 1)).sum())
-
-    seen = statistic(np.arange(len(chosen)))
-    larger = sum(statistic(rng.permutation(len(chosen))) >= seen * (1 - 1e-12) for _ in range(_DEALS))
-    return (1 + larger) / (1 + _DEALS)
+    return residual_test(left, of_values(groups.name, task.values(inputs, groups.name)).codes, case.seed)
 
 
 def _typical(values: Sequence[Any], groups: Groups, codes: Sequence[int]) -> dict[int, Any]:
