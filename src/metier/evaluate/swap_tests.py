@@ -21,6 +21,7 @@ from metier.tasks.contract import Array
 
 _FLIPS = 4999
 _DEALS = 1999
+_FARTHEST = 100.0  # times as far as like words: more is not told apart
 _LEAST = -20.0  # of a log-probability
 
 
@@ -216,7 +217,8 @@ def raised(expert: Effect, generic: Effect) -> float:
     at, sign = expert.direction
     stands, spread = [], 2.0
     for side in (expert, generic):
-        width = float(np.sqrt(side.like.variance[at]))
+        # A model that does not know the like words at all moves by none of them.
+        width = max(float(np.sqrt(side.like.variance[at])), abs(float(side.shift[at])) / _FARTHEST)
         stand = sign * float(side.shift[at]) / width if width > 0 else 0.0
         stands.append(stand)
         spread += stand**2 / (2 * side.like.free)
