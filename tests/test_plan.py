@@ -17,13 +17,17 @@ from metier.plan import DataPlan, Plan, fields, seconds
 ROOT = Path(__file__).parents[1]
 
 
+COMMANDS = ("tune", "curate", "bases", "compare", "evaluate", "explain")
+
+
 def test_every_choice_is_a_flag_of_a_command_and_documented(metier: Any) -> None:
-    shown = "".join(metier(command, "--help").out for command in ("tune", "curate", "bases", "compare"))
+    shown = "".join(metier(command, "--help").out for command in COMMANDS)
     pages = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
     names = [name for _, name, _ in fields()]
     assert len(names) == len(set(names)) >= 35
     for _, name, field in fields():
-        assert f"--{name.replace('_', '-')}" in shown, name
+        flag = (field.json_schema_extra or {}).get("flag", name)
+        assert f"--{flag.replace('_', '-')}" in shown, name
         assert f"| `{name}` |" in pages, name
         assert field.description is not None
         assert field.description.endswith("."), name

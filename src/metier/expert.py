@@ -265,7 +265,7 @@ def write(
 def _column(schema: Schema, name: str, plan: Plan) -> dict[str, Any]:
     """What an expert keeps of a column; of a private one's no cell."""
     about = asdict(schema.column(name))
-    return {**about, "examples": ()} if plan.training.epsilon is not None else about
+    return {**about, "examples": ()} if plan.private.epsilon is not None else about
 
 
 def _about(folder: Path) -> dict[str, Any]:

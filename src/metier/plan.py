@@ -103,6 +103,11 @@ class TrainingPlan(_Section):
     class_weights: Literal["auto", "none", "balanced"] = Field(
         "auto", description="Weigh rare labels up: auto does where labels are skewed and the metric asks for it."
     )
+
+
+class PrivateTrainingPlan(_Section):
+    """Training with differential privacy (Abadi et al. 2016)."""
+
     epsilon: float | None = Field(
         None, gt=0, description="Train with differential privacy and spend this much of it (DP-SGD, an extra: dp)."
     )
@@ -284,6 +289,7 @@ class Plan(_Section):
     base: BasePlan = BasePlan()
     ladder: LadderPlan = LadderPlan()
     training: TrainingPlan = TrainingPlan()
+    private: PrivateTrainingPlan = PrivateTrainingPlan()
     adapter: AdapterPlan = AdapterPlan()
     answer: AnswerPlan = AnswerPlan()
     curate: CuratePlan = CuratePlan()
@@ -350,11 +356,11 @@ class Plan(_Section):
 
 def _private(nested: dict[str, Any]) -> dict[str, Any]:
     """With `epsilon`, what is left out is chosen for it: an adapter, trained once, in batches that drown the noise."""
-    training = nested.get("training")
-    if not isinstance(training, dict) or training.get("epsilon") is None:
+    private = nested.get("private") if isinstance(nested, dict) else None
+    if not isinstance(private, dict) or private.get("epsilon") is None:
         return nested
     ladder = {"rung": "adapter", "refit": False, **nested.get("ladder", {})}
-    return {**nested, "ladder": ladder, "training": {"batch_size": 256, **training}}
+    return {**nested, "ladder": ladder, "training": {"batch_size": 256, **nested.get("training", {})}}
 
 
 def fields() -> list[tuple[str | None, str, Any]]:

@@ -26,6 +26,17 @@ RANGE = {"name": EVIL, "value": 0.0, "low": None, "high": None, "note": EVIL}
 ITEM = {"row": 0, "kind": EVIL, "detail": EVIL, "score": 1.0, "text": EVIL, "label": None, "doubted": True}
 ITEM |= {"action": EVIL, "suggestion": EVIL, "neighbours": [{"row": 1, "text": LONG * 9, "label": RTL}]}
 FOUND = {"row": None, "kind": EVIL, "action": EVIL, "detail": EVIL, "suggestion": LONG, "score": 0.0}
+STANDING = {"question": EVIL, "answer": LONG, "standing": "unknown", "figure": EVIL, "value": None, "low": None}
+STANDING |= {"high": None, "generic": None, "rows": 0, "unit": "%", "link": EVIL}
+DIAL = {"metric": EVIL, "title": EVIL, "greater_is_better": False, "rows": 0, "texts": 0, "chosen": None}
+TURN = {"scale": 0, "metric": EVIL, "value": 0.0, "low": None, "high": None, "general": 0.0}
+TURN |= {"general_low": None, "general_high": None, "share": None}
+DRIVER, SIDES = {"name": EVIL, "share": 0.0, "rows": 0}, {"after_title": EVIL, "before_title": EVIL}
+EXPLAINED = {"row": 0, "prediction": EVIL, "confidence": None, "sentence": EVIL, "counterfactual": None}
+EXPLAINED |= {"pieces": [{"text": EVIL, "share": -1.0, "weight": -1e9}]}
+EXPLAINED |= {"because": [{"row": 1, "text": EVIL, "label": None, "weight": 0.0}]}
+FLIP = {"row": 0, "kind": EVIL, "from": EVIL, "to": RTL, "text": EVIL, "swapped": EMOJI, "answer": EVIL}
+FLIP |= {"swapped_answer": LONG, "generic": EVIL, "swapped_generic": EVIL}
 POINT = {"rows": 1, "value": 0.0, "low": 0.0, "high": 0.0, "seconds": 0.0}
 WAY = {"name": "x", "title": EVIL, "what": EVIL, "labels": 0, "value": None, "low": None, "high": None, "seconds": None}
 WAY |= {"energy": EVIL, "million_seconds": None, "million_cost": EVIL, "needed": 3, "needed_known": True}
@@ -135,6 +146,16 @@ EDGES = [
     ("severity", _changes()),
     ("turned", {"items": [TURNED, {**TURNED, "row": 0, "before": EMOJI, "after": LONG * 9}]}),
     ("turned", {"items": []}),
+    ("standing", {"cards": [STANDING, {**STANDING, "standing": "bad", "value": -1.0, "low": -2.0, "high": 0.0}], "baseline": EVIL}),
+    ("standing", {"cards": [], "baseline": ""}),
+    ("dial", {**DIAL, "points": [{**TURN, "value": None}, {**TURN, "scale": 1, "general": 0.5}]}),
+    ("dial", {**DIAL, "points": []}),
+    ("drivers", {"rows": [{"label": EVIL, "after": [DRIVER], "before": []}], "more": 0, **SIDES}),
+    ("drivers", {"rows": [], "more": 0, **SIDES}),
+    ("explained", {"items": [EXPLAINED, {**EXPLAINED, "pieces": [], "because": []}], "total": 10**6}),
+    ("explained", {"items": [], "total": 0}),
+    ("flips", {"items": [FLIP, {**FLIP, "text": RTL, "swapped": LONG * 9}]}),
+    ("flips", {"items": []}),
     ("comparison", _comparison([])),
     (
         "comparison",

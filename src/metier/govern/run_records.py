@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 10_000
 # What of a plan an expert depends on: what other rooms are asked changes nothing in it.
-TUNED = frozenset({"data", "base", "ladder", "training", "adapter", "answer", "seed", "name"})
+TUNED = frozenset({"data", "base", "ladder", "training", "private", "adapter", "answer", "seed", "name"})
 
 
 def key(

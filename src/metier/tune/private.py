@@ -79,7 +79,7 @@ class Budget:
 
 def asked(plan: Plan) -> bool:
     """Whether the plan asks for differential privacy."""
-    return plan.training.epsilon is not None
+    return plan.private.epsilon is not None
 
 
 def check(rung: Rung | None, target: Target, plan: Plan) -> None:
@@ -114,21 +114,21 @@ def budget(plan: Plan, rows: int, epochs: int) -> Budget:
     """The noise with which `epochs` passes over so many rows spend the plan's epsilon, and no more."""
     from opacus.accountants.utils import get_noise_multiplier
 
-    training = plan.training
-    assert training.epsilon is not None
-    delta = training.delta if training.delta is not None else min(1e-5, 1 / (10 * rows))
+    training, private = plan.training, plan.private
+    assert private.epsilon is not None
+    delta = private.delta if private.delta is not None else min(1e-5, 1 / (10 * rows))
     rate = min(1.0, training.batch_size / rows)
     steps = epochs * steps_of(rows, training.batch_size)
     with _quiet():
         noise = get_noise_multiplier(
-            target_epsilon=training.epsilon,
+            target_epsilon=private.epsilon,
             target_delta=delta,
             sample_rate=rate,
             steps=steps,
             accountant=_ACCOUNTANT,
             epsilon_tolerance=0.01,
         )
-    return Budget(training.epsilon, delta, float(noise), training.clip, rate, steps)
+    return Budget(private.epsilon, delta, float(noise), training.clip, rate, steps)
 
 
 def steps_of(rows: int, batch_size: int) -> int:
