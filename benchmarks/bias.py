@@ -18,7 +18,8 @@ import metier
 from benchmarks.bias_texts import AXES, comments, write
 from benchmarks.common import record
 from metier import lifecycle
-from metier.evaluate import bias, room
+from metier.evaluate import room
+from metier.evaluate.bias import question as bias
 from metier.evaluate.intervals import wilson
 from metier.expert import Expert
 from metier.plan import Plan

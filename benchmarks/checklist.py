@@ -21,8 +21,9 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.common import WORK, metier, record
 from metier import lifecycle
-from metier.evaluate import behaviours, room
-from metier.evaluate.behaviours_file import Behaviour, Trial
+from metier.evaluate import room
+from metier.evaluate.robustness import behaviours
+from metier.evaluate.robustness.behaviours_file import Behaviour, Trial
 from metier.expert import Expert
 from metier.plan import Plan
 from metier.progress import Silent

@@ -22,10 +22,12 @@ from benchmarks import datasets
 from benchmarks.common import WORK, record
 from metier import expert, tasks
 from metier.data import read as reading
-from metier.evaluate import ability, forgetting, membership
 from metier.evaluate.case import Case
 from metier.evaluate.evaluation import evaluate_outputs
+from metier.evaluate.forgetting import ability
+from metier.evaluate.forgetting import question as forgetting
 from metier.evaluate.metrics import find_metric
+from metier.evaluate.privacy import question as membership
 from metier.evaluate.room import gather
 from metier.expert import Expert
 from metier.govern.origin import Origin

@@ -133,7 +133,8 @@ def test_a_metric_that_is_not_there_is_told(metier: Any, ticket_file: Path, tiny
 
 
 def test_evaluate_gives_the_figures_that_tune_gave_for_the_same_rows(finished: Any, metier: Any) -> None:
-    answer = metier("evaluate", finished.output, finished.test, "--json", "--workspace", finished.workspace)
+    words = ["--only", "calibration", "--workspace", finished.workspace]
+    answer = metier("evaluate", finished.output, finished.test, "--json", *words)
     found = answer.json
     assert {"rows", "metrics", "generic", "gain", "calibration"} <= set(found)
     assert found["rows"] == 40
@@ -147,7 +148,8 @@ def test_evaluate_gives_the_figures_that_tune_gave_for_the_same_rows(finished: A
 
 
 def test_evaluate_tells_a_person_the_gain(finished: Any, metier: Any) -> None:
-    answer = metier("evaluate", finished.output, finished.test, "--workspace", finished.workspace)
+    words = ["--only", "calibration", "--workspace", finished.workspace]
+    answer = metier("evaluate", finished.output, finished.test, *words)
     assert "gain in accuracy over the generic base" in answer.out
     assert "\x1b" not in answer.out
 
@@ -450,7 +452,20 @@ def test_demo_tunes_the_bundled_tickets_and_answers_three(metier: Any, tmp_path:
     assert all({"text", *ANSWER} <= set(line) for line in found["predictions"])
 
 
-COMMANDS = ["demo", "inspect", "curate", "bases", "compare", "tune", "evaluate", "predict", "verify", "doctor"]
+COMMANDS = [
+    "demo",
+    "inspect",
+    "curate",
+    "bases",
+    "compare",
+    "tune",
+    "evaluate",
+    "explain",
+    "export",
+    "predict",
+    "verify",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

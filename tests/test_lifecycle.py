@@ -253,7 +253,7 @@ def test_a_rung_that_is_not_on_the_ladder_is_told(ticket_file: Path, tiny_base: 
 
 
 def test_python_gives_what_the_command_line_gives(finished: Any, tmp_path: Path) -> None:
-    found = lifecycle.evaluate(finished.output, finished.test, workspace=tmp_path)
-    assert found.rows == 40
+    found = lifecycle.evaluate(finished.output, finished.test, workspace=tmp_path, questions=("calibration",))
+    assert found.evaluation.rows == found.figures["rows"] == 40
     pieces = list(lifecycle.predict(finished.output, finished.test, workspace=tmp_path))
     assert sum(len(dataset) for dataset, _ in pieces) == sum(len(answers) for _, answers in pieces) == 40

@@ -146,7 +146,13 @@ EDGES = [
     ("severity", _changes()),
     ("turned", {"items": [TURNED, {**TURNED, "row": 0, "before": EMOJI, "after": LONG * 9}]}),
     ("turned", {"items": []}),
-    ("standing", {"cards": [STANDING, {**STANDING, "standing": "bad", "value": -1.0, "low": -2.0, "high": 0.0}], "baseline": EVIL}),
+    (
+        "standing",
+        {
+            "cards": [STANDING, {**STANDING, "standing": "bad", "value": -1.0, "low": -2.0, "high": 0.0}],
+            "baseline": EVIL,
+        },
+    ),
     ("standing", {"cards": [], "baseline": ""}),
     ("dial", {**DIAL, "points": [{**TURN, "value": None}, {**TURN, "scale": 1, "general": 0.5}]}),
     ("dial", {**DIAL, "points": []}),

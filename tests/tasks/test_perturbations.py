@@ -26,7 +26,9 @@ from metier.tasks.text_wording import near_words
 from metier.trunk.base import find
 from metier.trunk.features import Trunk
 
-SENTENCE = "I don't know why the café took 12 euros of my card; it is a terrible, horrible problem, isn't it? Please do not"
+SENTENCE = (
+    "I don't know why the café took 12 euros of my card; it is a terrible, horrible problem, isn't it? Please do not"
+)
 WORDS = SENTENCE.split()
 
 

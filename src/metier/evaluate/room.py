@@ -24,13 +24,13 @@ from metier.workspace import Run, Workspace
 
 # Question -> where it lives; each module has `ask(case) -> Answer`. The page shows them in this order.
 QUESTIONS: Mapping[str, str] = {
-    "comparison": "metier.evaluate.comparison",
-    "slices": "metier.evaluate.slices",
-    "bias": "metier.evaluate.bias",
-    "robustness": "metier.evaluate.robustness",
-    "forgetting": "metier.evaluate.forgetting",
-    "calibration": "metier.evaluate.confidence",
-    "privacy": "metier.evaluate.membership",
+    "comparison": "metier.evaluate.comparison.question",
+    "slices": "metier.evaluate.slices.question",
+    "bias": "metier.evaluate.bias.question",
+    "robustness": "metier.evaluate.robustness.question",
+    "forgetting": "metier.evaluate.forgetting.question",
+    "calibration": "metier.evaluate.confidence.question",
+    "privacy": "metier.evaluate.privacy.question",
     "cost": "metier.evaluate.cost",
     "explanation": "metier.explain.whole",
 }
@@ -186,7 +186,7 @@ def evaluate(
 
 def _scaled(case: Case, figures: Mapping[str, Any], output: str | Path) -> str:
     """Write the expert at the point of the dial that was kept. Raises UsageError where none was asked for."""
-    from metier.evaluate.dial import rescale
+    from metier.evaluate.forgetting.dial import rescale
 
     kept = figures.get("forgetting", {}).get("kept")
     if kept is None:

@@ -1,0 +1,1 @@
+"""Fair? Groups and identities treated alike, beside the generic base."""

@@ -1,0 +1,1 @@
+"""Better? This model against another on the same rows."""

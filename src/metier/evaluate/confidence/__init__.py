@@ -1,0 +1,1 @@
+"""Calibrated? Whether stated confidence is true, and whether the expert knows its limits."""

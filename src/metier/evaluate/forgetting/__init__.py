@@ -1,0 +1,1 @@
+"""General? What the base knew before and after, and how far to turn back."""

@@ -1,0 +1,1 @@
+"""Private? Whether a row can be told to have been trained on."""

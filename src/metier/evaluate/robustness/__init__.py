@@ -1,0 +1,1 @@
+"""Robust? Worse inputs, and behaviours a person has written down."""

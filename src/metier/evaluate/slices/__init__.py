@@ -1,0 +1,1 @@
+"""Good for everyone? Every part of the rows against the rest."""
