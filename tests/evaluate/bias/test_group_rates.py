@@ -15,7 +15,7 @@ from metier.evaluate.bias.group_intervals import gap_interval
 from metier.evaluate.bias.group_rates import GAPS, encode, gap_metric, gaps, rates
 from metier.evaluate.bias.groups import Groups, of_values
 
-DATA = Path(os.environ.get("METIER_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("METIER_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 
 
 def of_codes(codes: np.ndarray, size: int) -> Groups:

@@ -127,7 +127,7 @@ def test_a_quantity_has_no_labels(tmp_path: Path) -> None:
 
 
 def test_the_documentations_example_can_be_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "behaviours.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "behaviours.md").read_text(encoding="utf-8")
     example = re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]
     (tmp_path / "b.json").write_text(example, encoding="utf-8")
     found = read(tmp_path / "b.json", ("card_lost", "fee_charged"))

@@ -28,6 +28,7 @@ _CHARACTERS = 4  # to a token, roughly
 # A strong change whose loss has a p above this is not followed to milder ones.
 _FOLLOWED = 0.2
 # The share of the clean figure that a middling change may cost before it is more than a blemish.
+_NAMED = 2  # changes named on the card
 _BLEMISH = 0.05
 _SHOWN = 8
 
@@ -186,7 +187,9 @@ def _card(case: Case, curves: Sequence[Curve], level: float, own: Card | None) -
         if curve.strongest.flipped:
             answer += f" An {curve.perturbation.name} turns {number(curve.strongest.flipped[0], '%')} of the answers."
     if brittle:
-        answer += f" Tuning made it more brittle against {_listed([one.perturbation.name for one in brittle])}."
+        named = [one.perturbation.name for one in brittle]
+        more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
+        answer += f" Tuning made it more brittle against {_listed([*named[:_NAMED], *more])}."
     if own is not None and own.standing == "bad":
         answer += f" {own.answer}"
     behind = worst.value.high < worst.generic if case.metric.greater_is_better else worst.value.low > worst.generic
