@@ -28,8 +28,8 @@ _CHARACTERS = 4  # to a token, roughly
 # A strong change whose loss has a p above this is not followed to milder ones.
 _FOLLOWED = 0.2
 # The share of the clean figure that a middling change may cost before it is more than a blemish.
-_NAMED = 2  # changes named on the card
 _BLEMISH = 0.05
+_NAMED = 2  # changes that tuning made it brittle against, on the card
 _SHOWN = 8
 
 
@@ -164,13 +164,14 @@ def _costly(curves: Sequence[Curve], level: float) -> list[Curve]:
 def _brittle(curves: Sequence[Curve], level: float) -> list[Curve]:
     """The curves that cost something, more than they cost the base, and a larger share of what was there to lose.
 
-    A base that gains by a change, as one that knows little may, says nothing of an expert that loses nothing by it.
+    Those come first that cost most beyond what they cost the base. A base that gains by a change, as one that knows little may, says nothing of an expert that loses nothing by it.
     """
-    return [
+    found = [
         curve
         for curve in _costly(curves, level)
         if _proven(curve.gap_p, curve.strongest.gap.points, level) and curve.strongest.larger_share
     ]
+    return sorted(found, key=lambda curve: -curve.strongest.gap.points)
 
 
 def _card(case: Case, curves: Sequence[Curve], level: float, own: Card | None) -> Card:
