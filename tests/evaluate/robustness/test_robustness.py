@@ -61,7 +61,7 @@ def test_a_planted_weakness_is_found_and_said_to_come_from_tuning(answer: Any) -
     assert strong["clean"] - strong["value"] == pytest.approx(strong["drop"])
     assert strong["flip_rate"] > strong["generic_flip_rate"]
     assert answer.card.standing != "good"
-    assert "typos" in answer.card.answer
+    assert "Tuning made it more brittle" in answer.card.answer
     case = of(answer, "case")
     assert [one["severity"] for one in case] == [0.5], "what costs nothing at its worst is not followed"
     assert case[0]["drop"] == 0

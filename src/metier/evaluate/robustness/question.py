@@ -164,7 +164,8 @@ def _costly(curves: Sequence[Curve], level: float) -> list[Curve]:
 def _brittle(curves: Sequence[Curve], level: float) -> list[Curve]:
     """The curves that cost something, more than they cost the base, and a larger share of what was there to lose.
 
-    Those come first that cost most beyond what they cost the base. A base that gains by a change, as one that knows little may, says nothing of an expert that loses nothing by it.
+    Those come first that cost most beyond what they cost the base. A base that gains by a change, as one that knows
+    little may, says nothing of an expert that loses nothing by it.
     """
     found = [
         curve
