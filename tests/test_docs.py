@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 import shlex
+from difflib import unified_diff
 from pathlib import Path
 from types import ModuleType
 
@@ -120,7 +121,11 @@ def test_every_command_and_every_choice_is_in_the_reference() -> None:
 
 
 def test_generated_pages_are_up_to_date() -> None:
-    assert generator().outdated() == [], "run make docs"
+    stale = generator().outdated()
+    made = generator().pages()
+    for name in stale:
+        print(*unified_diff((ROOT / "docs" / name).read_text(encoding="utf-8").splitlines(), made[name].splitlines()))
+    assert stale == [], "run make docs"
 
 
 def test_an_altered_page_counts_as_outdated(tmp_path: Path) -> None:
