@@ -5,6 +5,7 @@ command-line.md is every command's own --help; plan.md every choice of the Plan 
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -32,6 +33,9 @@ def commands(group: click.Group, name: str = "metier") -> list[tuple[str, click.
 def help_text(name: str, command: click.Command) -> str:
     """What `--help` prints, at a fixed width whatever the terminal's is."""
     settings = {**command.context_settings, "help_option_names": ["-h", "--help"]}
+    # A command keeps the help flags it was first asked with; its copy has not been asked.
+    command = copy.copy(command)
+    command._help_option = None
     settings |= {"terminal_width": WIDTH, "max_content_width": WIDTH}
     return command.get_help(click.Context(command, info_name=name, **settings)).rstrip()
 

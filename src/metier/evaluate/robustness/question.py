@@ -59,17 +59,17 @@ def ask(case: Case) -> Answer:
     curves, idle = measure(case)
     if not curves:
         return Answer(
-            own.figures, own.sections, own.card, [*own.notes, "robustness: no perturbation changes these rows"]
+            own.figures, own.sections, own.card, [*own.notes, "no perturbation changes these rows"]
         )
     level = 1 - case.level
     figures = {
         "robustness": [_plain(case, curve, one, level) for curve in curves for one in curve.costs],
         **own.figures,
     }
-    notes = [f"robustness: these rows have nothing that {name} could change" for name in idle]
+    notes = [f"these rows have nothing that {name} could change" for name in idle]
     strong = curves[0].strongest.changed
     if len(strong.positions) < len(case.examples):
-        notes.append(f"robustness: measured on {len(strong.positions)} of {len(case.examples)} rows")
+        notes.append(f"measured on {len(strong.positions)} of {len(case.examples)} rows")
     sections = [_picture(case, curves, level), *_turned(case, curves), *own.sections]
     return Answer(figures, sections, _card(case, curves, level, own.card), [*notes, *own.notes])
 
