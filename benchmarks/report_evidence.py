@@ -58,13 +58,12 @@ def _membership(way: str, words: str, met: Callable[[float], bool]) -> Wanted:
 
 
 def _held(metric: str, rows: int) -> Wanted:
-    # Chance can only raise the ECE: its interval is on the safe side by nature, and must not be too narrow.
-    most = 1.0 if metric == "ece" else 0.97
     return Wanted(
-        f"95% intervals of {metric} on {rows:,} rows hold the truth in {'93% or more' if most == 1 else '93 to 97%'}",
+        f"95% intervals of {metric} on {rows:,} rows hold the truth in 93 to 97%",
         "statistics", f"coverage/{metric}/{rows}",
-        lambda f: f"{100 * f['value']:.1f}% ({100 * f['low']:.1f} to {100 * f['high']:.1f}) of {f['trials']:,} trials",
-        lambda f: 0.93 <= f["value"] <= most,
+        lambda f: f"{100 * f['value']:.1f}% ({100 * f['low']:.1f} to {100 * f['high']:.1f}) of {f['trials']:,} trials"
+        + ("; chance can only raise the ECE, so its interval is on the safe side" if metric == "ece" else ""),
+        lambda f: 0.93 <= f["value"] <= 0.97,
     )  # fmt: skip
 
 
@@ -115,7 +114,7 @@ def _faithful(name: str) -> Wanted:
     )  # fmt: skip
 
 
-def _planted(name: str, rung: str) -> Wanted:
+def _influence(name: str, rung: str) -> Wanted:
     return Wanted(
         f"{name}, {rung}: influence ranks 5% planted rows first for the wrong answers, AUROC >= .95",
         "influence", f"{name}/{rung}",
@@ -137,7 +136,7 @@ def _quick(rung: str) -> Wanted:
 EVIDENCE = (
     *(_faithful(name) for name in ("banking77", "sms_spam", "tweeteval_emotion_train")),
     *(
-        _planted(name, rung)
+        _influence(name, rung)
         for name in ("banking77", "tweeteval_emotion_train", "sms_spam")
         for rung in ("frozen", "adapter")
     ),
