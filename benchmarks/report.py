@@ -138,7 +138,7 @@ def figures(wanted_ones: Sequence[Wanted]) -> list[str]:
         line = latest(wanted.script, wanted.figure)
         if line is None:
             rows.append([wanted.text, NOT_RUN, "", command, "", "", ""])
-        elif "error" in line["figures"]:
+        elif line["figures"].get("error") is not None:
             rows.append([wanted.text, _failure(line["figures"]), "failed", *_origin(line)])
         else:
             met = wanted.met(line["figures"])
@@ -181,7 +181,7 @@ def _run(line: dict[str, Any] | None, metric: str) -> str:
     if line is None:
         return NOT_RUN
     found = line["figures"]
-    if "error" in found:
+    if found.get("error") is not None:
         return _failure(found)
     value = found["test_intervals"].get(metric)
     if value is None:
