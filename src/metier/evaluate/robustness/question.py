@@ -58,9 +58,7 @@ def ask(case: Case) -> Answer:
     own = behaviours.ask(case)
     curves, idle = measure(case)
     if not curves:
-        return Answer(
-            own.figures, own.sections, own.card, [*own.notes, "no perturbation changes these rows"]
-        )
+        return Answer(own.figures, own.sections, own.card, [*own.notes, "no perturbation changes these rows"])
     level = 1 - case.level
     figures = {
         "robustness": [_plain(case, curve, one, level) for curve in curves for one in curve.costs],
