@@ -199,3 +199,9 @@ def test_the_words_that_were_planted_are_found(tickets: Opened) -> None:
     found = tickets.explainer().explain(tickets.expert.examples(texts).inputs)
     hits = [max(item["attribution"], key=lambda part: part["weight"])["token"] in things for item in found]
     assert np.mean(hits) >= 0.6
+
+
+def test_no_text_is_an_error_and_not_the_folder_one_stands_in(finished: Any, metier: Any, tmp_path: Path) -> None:
+    answer = metier("explain", finished.output, " ", "--json", "--workspace", tmp_path)
+    assert answer.code == 1
+    assert answer.json["error"]["code"] == "nothing-left"

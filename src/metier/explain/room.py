@@ -273,7 +273,8 @@ def _is_file(data: str | Path) -> bool:
     if isinstance(data, Path) or is_address(data):
         return True
     words = data.strip()
-    if "\n" in words or len(words) > 1000 or words.startswith("{"):
+    # An empty path would be the folder one stands in.
+    if not words or "\n" in words or len(words) > 1000 or words.startswith("{"):
         return False
     return Path(words).expanduser().exists() or (words.lower().endswith(_ENDINGS) and " " not in words)
 
