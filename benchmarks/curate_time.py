@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import datasets
 from benchmarks.common import WORK, metier, record
-from benchmarks.memory import generate
+from benchmarks.memory import generate, share_features
 
 
 def timed(files: datasets.Files, rounds: int, words: list[str]) -> dict[str, Any]:
@@ -41,9 +41,10 @@ def timed(files: datasets.Files, rounds: int, words: list[str]) -> dict[str, Any
         shutil.rmtree(place, ignore_errors=True)
 
 
-def million(rows: int, words: list[str]) -> dict[str, Any]:
+def million(rows: int, words: list[str], cache: Path | None) -> dict[str, Any]:
     """Curate generated texts of 20 tokens in a fresh workspace, and weigh the process."""
     place = Path(tempfile.mkdtemp(prefix="curate-", dir=WORK))
+    share_features(place / "workspace", cache)
     try:
         generate(place / "texts.csv", rows)
         answer, run = metier(
@@ -66,6 +67,7 @@ def million(rows: int, words: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--cache", type=Path, help="keep the million's features here")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--parts", nargs="*", default=["banking77", "million"], choices=["banking77", "million"])
     choices, words = parser.parse_known_args()
@@ -78,7 +80,7 @@ def main() -> None:
             )
     if "million" in choices.parts:
         start = time.perf_counter()
-        figures = million(choices.rows, words)
+        figures = million(choices.rows, words, choices.cache)
         record("million", figures, seconds=time.perf_counter() - start, quick=choices.rows < 1_000_000)
 
 

@@ -49,3 +49,8 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'metier' has no attribute 'tunee'"):
         metier.tunee  # noqa: B018
     assert not hasattr(metier, "lifecycles")
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = subprocess.run([sys.executable, "-m", "metier", "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("metier, version ")

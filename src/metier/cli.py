@@ -56,7 +56,7 @@ def curate(screen: Screen, workspace: str | None, data: str, **options: Any) -> 
 @main.command()
 @click.argument("data")
 @click.option("-o", "--output", metavar="DIR", help="Leave the expert's folder here too.")
-@choices("data", "base", "ladder", "training", "private", "adapter", "answer", "")
+@choices("data", "base", "ladder", "training", "private", "fair", "adapter", "answer", "")
 @common
 def tune(screen: Screen, workspace: str | None, data: str, output: str | None, **options: Any) -> None:
     """Tune an expert on the labelled rows of DATA, climbing only while it pays."""

@@ -26,6 +26,7 @@ from metier.tasks import blend, targets
 from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
+from metier.tune.mitigation import GroupThresholds
 
 ABOUT = "metier.json"
 GENERIC = "generic"
@@ -125,9 +126,27 @@ class Expert:
         without = replace(dataset, schema=replace(dataset.schema, target=None))
         return self.task.prepare(without, self._plan(), self.target)
 
-    def outputs(self, inputs: Inputs) -> Array:
-        """Inputs -> raw outputs (n, k) or (n,)."""
-        return self.predictor.outputs(inputs)
+    @property
+    def thresholds(self) -> GroupThresholds | None:
+        """What is taken off a label's outputs group by group, where the expert was tuned so."""
+        record = self.about.get("group_thresholds")
+        return None if record is None else GroupThresholds.read(record)
+
+    def shifts(self, table: pa.Table, rows: Array) -> Array | None:
+        """(n,) what `thresholds` take off these rows of a table, None where there are none; for `outputs`."""
+        thresholds = self.thresholds
+        return None if thresholds is None else thresholds.of(table, rows)
+
+    def outputs(self, inputs: Inputs, shifts: Array | None = None) -> Array:
+        """Inputs -> raw outputs (n, k) or (n,); less `shifts` where the expert has a threshold for each group."""
+        return self.shifted(self.predictor.outputs(inputs), shifts)
+
+    def shifted(self, outputs: Array, shifts: Array | None) -> Array:
+        """Raw outputs less what each row's group has taken off."""
+        thresholds = self.thresholds
+        if thresholds is None or shifts is None:
+            return outputs
+        return thresholds.applied(outputs, shifts, self.target)
 
     def dataset(self, rows: Any) -> Dataset:
         """Any rows as a Dataset whose columns mean what they meant in tuning."""
@@ -186,9 +205,8 @@ class Expert:
             raise
         if not len(examples.rows):
             return answers
-        found = self.target.decode(
-            self.predictor.outputs(examples.inputs), self.about["calibration"], self.about["threshold"]
-        )
+        outputs = self.outputs(examples.inputs, self.shifts(dataset.table, examples.rows))
+        found = self.target.decode(outputs, self.about["calibration"], self.about["threshold"])
         for at, row in enumerate(examples.rows):
             low, high = (None, None) if found.interval is None else map(float, found.interval[at])
             answers[row] = Prediction(found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high)

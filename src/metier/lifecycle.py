@@ -24,10 +24,11 @@ from metier.govern import record, run_records
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
-from metier.tasks.contract import Examples, Metric, Task
+from metier.tasks.contract import Array, Examples, Metric, Predictor, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
-from metier.tune import curve, folds, ladder, private
+from metier.tune import curve, folds, ladder, mitigation, private
+from metier.tune.mitigation import GroupThresholds, Mitigation
 from metier.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class _Material:
     held_out_test: Examples | None
     metric: Metric
     parts: Split
+    mitigation: Mitigation | None
 
 
 def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
@@ -123,6 +125,7 @@ def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Prog
         held_out_test=None if test is None else task.prepare(test, plan, examples.target),
         metric=find_metric(plan.ladder.metric, examples.target),
         parts=split(examples, plan),
+        mitigation=mitigation.chosen(dataset, examples, plan),
     )
 
 
@@ -131,9 +134,14 @@ def _tune(
 ) -> Tuned:
     dataset, task, examples = material.dataset, material.task, material.examples
     metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
+    eased = material.mitigation
+    tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan))
+    every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
+    if eased is not None:
+        tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)
     course = ladder.Course(
         rungs=task.rungs(examples.target),
-        folds=folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan)),
+        folds=tried,
         plan=plan,
         trunk=trunk,
         metric=metric,
@@ -142,14 +150,16 @@ def _tune(
         clock=lambda: _left(plan, run),
     )
     climb = ladder.climb(course)
-    final = ladder.finish(course, climb, examples, np.sort(np.concatenate([parts.train, parts.validation])))
+    final = ladder.finish(course, climb, every)
 
-    judged = judge(climb, final.predictor, held_out_test, metric, plan)
+    outputs, tested, thresholds = _answers(material, climb, final.predictor)
+    judged = judge(climb, outputs, held_out_test, tested, metric, plan)
     if judged.refused is not None:
         progress.say(f"{judged.refused.detail} {judged.refused.fix}")
     learning = curve.learning_curve(course, climb)
 
-    run_records.write(run.folder, dataset, material.test, examples, parts, trunk.base, plan, climb.folds)
+    drawn = every.rows if eased is not None and thresholds is None else None
+    run_records.write(run.folder, dataset, material.test, examples, parts, trunk.base, plan, climb.folds, drawn)
     expert.write(
         run.folder / "expert",
         plan=plan,
@@ -171,9 +181,11 @@ def _tune(
             "data": dataset.source.sha256,
             "run": run.folder.name,
             "settings": final.settings,
+            "group_thresholds": thresholds and thresholds.record(),
         },
     )
     figures = run_records.figures(task.name, trunk.base, climb, metric.name, judged, run.seconds())
+    figures |= {} if eased is None else {"mitigation": eased.record(None if drawn is None else every)}
     evaluation = {**figures, "evaluation": judged.best.as_json(), "learning_curve": learning}
     files.write_json(run.folder / "evaluation.json", evaluation)
     page = report.compose(
@@ -308,6 +320,23 @@ def evaluate(
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _answers(
+    material: _Material, climb: ladder.Climb, final: Predictor
+) -> tuple[Array, Array | None, GroupThresholds | None]:
+    """Raw outputs for the held-out and the test rows, and the groups' thresholds that are in them, if there are any."""
+    outputs, test = climb.chosen.outputs, material.held_out_test
+    assert outputs is not None
+    tested = None if test is None else final.outputs(test.inputs)
+    eased = material.mitigation
+    found = None if eased is None else eased.thresholds(outputs, climb.held_out)
+    if found is not None:
+        target = material.examples.target
+        outputs = found.applied(outputs, found.of(material.dataset.table, climb.held_out.rows), target)
+        if test is not None and tested is not None and material.test is not None:
+            tested = found.applied(tested, found.of(material.test.table, test.rows), target)
+    return outputs, tested, found
 
 
 def _chosen(data: str | Path, plan: Plan | None, choices: Mapping[str, Any]) -> Plan:

@@ -116,6 +116,20 @@ class PrivateTrainingPlan(_Section):
     )
 
 
+class FairPlan(_Section):
+    """What is done about a gap between groups; `metier evaluate --group` measures what each way brings and costs."""
+
+    mitigate: Literal["none", "reweighting", "balanced-sampling", "group-thresholds"] = Field(
+        "none",
+        description="Draw training rows so that label and group are independent, or groups alike; or move thresholds.",
+    )
+    mitigate_by: tuple[str, ...] = Field((), description="The column that holds the groups; several are crossed.")
+    equalise: Literal["opportunity", "selection"] = Field(
+        "opportunity",
+        description="What group-thresholds make alike: the share found of the rows truly so, or of all rows.",
+    )
+
+
 class AdapterPlan(_Section):
     """The LoRA adapter (Hu et al. 2021) on all linear layers of the trained blocks."""
 
@@ -290,6 +304,7 @@ class Plan(_Section):
     ladder: LadderPlan = LadderPlan()
     training: TrainingPlan = TrainingPlan()
     private: PrivateTrainingPlan = PrivateTrainingPlan()
+    fair: FairPlan = FairPlan()
     adapter: AdapterPlan = AdapterPlan()
     answer: AnswerPlan = AnswerPlan()
     curate: CuratePlan = CuratePlan()

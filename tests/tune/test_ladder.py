@@ -334,7 +334,7 @@ def test_the_chosen_rung_is_fitted_once_more_on_all_rows_with_its_settings(tmp_p
     rungs = ladder()
     one = course(tmp_path, rungs)
     found = climb(one)
-    final = finish(one, found, numbered(1000), np.arange(1000))
+    final = finish(one, found, numbered(1000))
     assert found.chosen.name == "adapter"
     work = rungs[3].works[-1]
     assert (len(work.train), work.validation, work.settings) == (1000, None, found.chosen.settings)
@@ -348,7 +348,7 @@ def test_without_a_refit_the_climbs_own_fit_is_the_outcome(tmp_path: Path) -> No
     rungs = ladder()
     one = course(tmp_path, rungs, refit=False)
     found = climb(one)
-    final = finish(one, found, numbered(1000), np.arange(1000))
+    final = finish(one, found, numbered(1000))
     assert final.predictor is found.predictors["adapter"]
     assert len(rungs[3].works) == 1
 
@@ -356,7 +356,7 @@ def test_without_a_refit_the_climbs_own_fit_is_the_outcome(tmp_path: Path) -> No
 def test_folds_are_always_followed_by_a_fit_on_all_rows(tmp_path: Path) -> None:
     rungs = ladder(("majority", 0.33), ("linear", 0.9))
     one = course(tmp_path, rungs, rows=200, refit=False)
-    final = finish(one, climb(one), numbered(200), np.arange(200))
+    final = finish(one, climb(one), numbered(200))
     assert isinstance(final.predictor, Recall)
     assert final.predictor.rows == 200
     assert rungs[1].works[-1].earlier == {}

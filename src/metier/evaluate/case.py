@@ -101,10 +101,17 @@ class Case:
         """The generic base's calibrated outputs on the same rows."""
         return self.expert.target.calibrated(self.generic_raw, self.expert.about["generic_calibration"])
 
-    def expert_of(self, inputs: Inputs) -> Array:
-        """Other inputs -> the expert's calibrated outputs; nothing of them stays in the cache."""
+    def shifts(self, positions: Array) -> Array | None:
+        """What the groups of the examples at these positions have taken off, for `expert_of` inputs made of them."""
+        return self.expert.shifts(self.dataset.table, self.examples.rows[positions])
+
+    def expert_of(self, inputs: Inputs, shifts: Array | None = None) -> Array:
+        """Other inputs -> the expert's calibrated outputs; nothing of them stays in the cache.
+
+        `shifts` (n,) are those of their groups, where the expert has a threshold for each.
+        """
         with self.expert.trunk.scratch():
-            raw = self.expert.outputs(inputs)
+            raw = self.expert.outputs(inputs, shifts)
         return self.expert.target.calibrated(raw, self.expert.about["calibration"])
 
     def generic_of(self, inputs: Inputs) -> Array:

@@ -38,12 +38,16 @@ class Judged:
         return self.tested or self.validation
 
 
-def judge(climb: Climb, final: Predictor, test: Examples | None, metric: Metric, plan: Plan) -> Judged:
-    """Calibrate on the held-out rows of the climb, then measure on them and, with the last fit, on the test rows."""
+def judge(
+    climb: Climb, outputs: Array, test: Examples | None, tested: Array | None, metric: Metric, plan: Plan
+) -> Judged:
+    """Calibrate on the held-out rows of the climb, then measure on them and, with the last fit, on the test rows.
+
+    `outputs` are the chosen rung's raw ones for the held-out rows, `tested` the last fit's for the test rows.
+    """
     from metier.tune.ladder import baseline
 
-    target, outputs = climb.held_out.target, climb.chosen.outputs
-    assert outputs is not None
+    target = climb.held_out.target
     generic_name, generic, generic_outputs = baseline(climb)
     calibration = target.calibrate(outputs, climb.truth)
     generic_calibration = target.calibrate(generic_outputs, climb.truth)
@@ -70,7 +74,5 @@ def judge(climb: Climb, final: Predictor, test: Examples | None, metric: Metric,
         generic_name=generic_name,
         generic=generic,
         validation=figures(climb.truth, outputs, generic_outputs),
-        tested=None
-        if test is None
-        else figures(test.targets, final.outputs(test.inputs), generic.outputs(test.inputs)),
+        tested=None if test is None or tested is None else figures(test.targets, tested, generic.outputs(test.inputs)),
     )

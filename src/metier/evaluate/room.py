@@ -104,7 +104,7 @@ def gather(expert: Expert, dataset: Dataset, plan: Plan, place: Workspace, progr
     evaluation = evaluate_outputs(
         target,
         examples.targets,
-        expert.outputs(examples.inputs),
+        expert.outputs(examples.inputs, expert.shifts(dataset.table, examples.rows)),
         generic_raw,
         metric=find_metric(about["metric"], target),
         calibration=about["calibration"],

@@ -38,26 +38,17 @@ class Method:
 def leave_one_out(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
     """What each unit takes from the claim when it alone is removed (Li, Monroe & Jurafsky 2016), asked exactly.
 
-    Long examples are asked by groups of neighbouring units first, then unit by unit within those that matter most.
+    Long examples are asked by groups of neighbouring units first, then within those that matter most by smaller ones,
+    down to single units: what a text costs hardly grows with its length.
     """
     parts = [_groups(subject, claims, at) for at in range(len(claims))]
-    drops = _drops(subject, claims, parts)
-    opened: list[list[list[int]]] = []
-    for at, groups in enumerate(parts):
-        order, most = np.argsort(-np.abs(drops[at]), kind="stable"), list[int]()
-        for group in order if len(groups) < claims.units[at] else ():
-            if len(most) + len(groups[group]) <= _OPENED or not most:
-                most += groups[group]
-        opened.append([[unit] for unit in sorted(most)])
-    closer = _drops(subject, claims, opened)
-    out = []
-    for at, groups in enumerate(parts):
-        weights = np.zeros(claims.units[at])
-        for group, drop in zip(groups, drops[at], strict=True):
-            weights[group] = drop / len(group)
-        for (unit,), drop in zip(opened[at], closer[at], strict=True):
-            weights[unit] = drop
-        out.append(weights)
+    out = [np.zeros(units) for units in claims.units]
+    while any(parts):
+        drops = _drops(subject, claims, parts)
+        for weights, groups, taken in zip(out, parts, drops, strict=True):
+            for group, drop in zip(groups, taken, strict=True):
+                weights[group] = drop / len(group)
+        parts = [_opened(groups, taken) for groups, taken in zip(parts, drops, strict=True)]
     return out
 
 
@@ -207,6 +198,20 @@ def _masks(units: int, groups: Sequence[Sequence[int]], gone: Sequence[Sequence[
         for group in removed:
             masks[row, list(groups[group])] = False
     return masks
+
+
+def _opened(groups: Sequence[list[int]], drops: Array) -> list[list[int]]:
+    """The groups that matter most, in some sixteen pieces: single units or, of large groups, smaller ones."""
+    pieces: list[list[int]] = []
+    for at in np.argsort(-np.abs(drops), kind="stable"):
+        group = groups[at]
+        if len(group) < 2:
+            continue
+        size = 1 if len(group) <= 2 * _OPENED else -(-len(group) // _GROUPS)
+        inside = [group[start : start + size] for start in range(0, len(group), size)]
+        if len(pieces) + len(inside) <= _OPENED or not pieces:
+            pieces += inside
+    return sorted(pieces)
 
 
 def _groups(subject: Subject, claims: Claims, position: int) -> list[list[int]]:

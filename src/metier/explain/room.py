@@ -54,11 +54,16 @@ class Explainer:
     chosen: choice.Choice
     plan: Plan
 
-    def explain(self, inputs: Inputs) -> list[dict[str, Any]]:
-        """Inputs (n) -> n explanations in the shape of `explain --json`."""
+    def explain(self, inputs: Inputs, shifts: Array | None = None) -> list[dict[str, Any]]:
+        """Inputs (n) -> n explanations in the shape of `explain --json`.
+
+        `shifts` (n,) are those of their groups, where the expert has a threshold for each (`Expert.shifts`): the answer
+        is then the one that is given, its explanation what the model itself reads for it.
+        """
         found: list[dict[str, Any]] = []
         for at in range(0, len(inputs), _AT_ONCE):
-            found += _explained(self, inputs.slice(at, _AT_ONCE))
+            part = None if shifts is None else shifts[at : at + _AT_ONCE]
+            found += _explained(self, inputs.slice(at, _AT_ONCE), part)
         return found
 
 
@@ -86,14 +91,15 @@ def explain(
         if not len(examples):
             raise DataError("nothing-left", "There must be something to explain.", found=f"{str(data)!r}")
         explainer = load(expert, place, plan, progress)
-        return Explained(explainer.explain(examples.inputs)[0])
+        shifts = expert.shifts(dataset.table, examples.rows)
+        return Explained(explainer.explain(examples.inputs, shifts)[0])
     dataset = expert.dataset(reading.read(data, plan.data, place.cache / "tables"))
     examples = _examples(expert, dataset)
     key = {"explain": plan.explain.model_dump(mode="json"), "seed": plan.seed, "data": dataset.source.sha256}
     key |= {"expert": neighbours.root_of(expert), "version": __version__}
     with place.open_run(files.digest(key), f"explain-{plan.name or name_of(data)}") as run:
         explainer = load(expert, place, plan, progress, rows=examples)
-        figures = _all(explainer, examples, len(dataset), progress)
+        figures = _all(explainer, examples, dataset, progress)
         report = run.folder / "explanation.html"
         told = {**figures, "run": str(run.folder), "report": str(report), "seconds": round(run.seconds(), 2)}
         texts = [""] * len(dataset)
@@ -129,7 +135,7 @@ def load(expert: Expert, place: Workspace, plan: Plan, progress: Progress, rows:
 # -------------------------------------------------------------------------------------------------------- one batch
 
 
-def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
+def _explained(explainer: Explainer, inputs: Inputs, shifts: Array | None) -> list[dict[str, Any]]:
     expert, memory, plan = explainer.expert, explainer.memory, explainer.plan
     asked, quick = explainer.exact, subject.Remembering.of(explainer.quick)
     outputs = similarity = pulls = None
@@ -139,7 +145,13 @@ def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
         similarity = memory.similarity(vectors)
         own = influence.parts(expert.predictor, inputs, vectors)
         outputs = influence.joined(expert.predictor, own) if own else None
-    claims = asked.claims(inputs, outputs)
+    if shifts is None:
+        claims = told = asked.claims(inputs, outputs)
+    else:
+        outputs = expert.outputs(inputs) if outputs is None else outputs
+        shifted = expert.shifted(outputs, shifts)
+        claims = asked.claims(inputs, outputs, said=shifted.argmax(axis=1))
+        told = replace(claims, outputs=shifted)
     near = claims if explainer.quick is asked else rough.claims(quick, claims)
     if memory is not None and own and plan.explain.examples:
         pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes)
@@ -149,11 +161,12 @@ def _explained(explainer: Explainer, inputs: Inputs) -> list[dict[str, Any]]:
         removing = METHODS[method].removes
         weights = METHODS[method].function(quick if removing else asked, near if removing else claims, plan.seed)
     turns: list[counterfactual.Counterfactual | None] = [None] * len(claims)
-    if plan.explain.counterfactual:
+    # A change that turns the model's own answer need not turn one that a group's threshold has decided.
+    if plan.explain.counterfactual and shifts is None:
         turns = counterfactual.search(quick, near, weights, memory, similarity)
         if explainer.quick is not asked:
             turns = counterfactual.confirmed(asked, claims, turns)
-    answers = expert.target.decode(claims.outputs, expert.about["calibration"], expert.about["threshold"])
+    answers = expert.target.decode(told.outputs, expert.about["calibration"], expert.about["threshold"])
     found = []
     for at in range(len(claims)):
         text, spans = asked.task.render(inputs, at), asked.task.units(inputs, at)
@@ -222,11 +235,13 @@ def _because(memory: neighbours.Memory | None, pull: Array | None, most: int) ->
 # ------------------------------------------------------------------------------------------------------ a whole file
 
 
-def _all(explainer: Explainer, examples: Examples, rows: int, progress: Progress) -> dict[str, Any]:
+def _all(explainer: Explainer, examples: Examples, dataset: Dataset, progress: Progress) -> dict[str, Any]:
+    rows, shifts = len(dataset), explainer.expert.shifts(dataset.table, examples.rows)
     items: list[dict[str, Any]] = [{"row": row, **_unread(explainer)} for row in range(rows)]
     with progress.stage("explaining", len(examples), "rows") as stage:
         for at in range(0, len(examples), _AT_ONCE):
-            part = explainer.explain(examples.inputs.slice(at, _AT_ONCE))
+            some = None if shifts is None else shifts[at : at + _AT_ONCE]
+            part = explainer.explain(examples.inputs.slice(at, _AT_ONCE), some)
             for row, told in zip(examples.rows[at : at + _AT_ONCE], part, strict=True):
                 items[row] = {"row": int(row), **told}
             stage.advance(len(part))

@@ -55,12 +55,16 @@ class Subject:
             return np.asarray(np.exp(told[np.arange(len(told)), codes].astype(np.float64)))
         return np.asarray(told.astype(np.float64) * codes)
 
-    def claims(self, inputs: Inputs, outputs: Array | None = None) -> Claims:
-        """What the model says of each example, as far as an explanation needs it. `outputs` are its own, if known."""
+    def claims(self, inputs: Inputs, outputs: Array | None = None, said: Array | None = None) -> Claims:
+        """What the model says of each example, as far as an explanation needs it. `outputs` are its own, if known.
+
+        `said` (n,) are the classes that a person was told, where that is not simply the likeliest.
+        """
         units = tuple(len(self.task.units(inputs, at)) for at in range(len(inputs)))
         outputs = self.predictor.outputs(inputs) if outputs is None else outputs
         empty = np.concatenate(self.kept(inputs, [(at, np.zeros((1, count), bool)) for at, count in enumerate(units)]))
         codes = outputs.argmax(axis=1) if outputs.ndim == 2 else np.where(outputs >= empty, 1, -1)
+        codes = codes if said is None else said
         full, least = self.support(outputs, codes), self.support(empty, codes)
         if outputs.ndim == 2:
             # A guess among k labels is all that is left of a claim nothing speaks for, whatever an empty text gets.

@@ -35,11 +35,18 @@ class Origin:
     dataset: Dataset
     examples: Examples
     held_out: Array
+    drawn: Array | None = None  # (n,) which rows a mitigation drew for the last fit, where one did
 
     @property
     def learnt(self) -> Array:
         """Which rows (n,) the expert's weights were fitted on."""
+        if self.drawn is not None:
+            return self.drawn
         return np.ones(len(self.examples), bool) if self.plan.ladder.refit else ~self.held_out
+
+    def shifts(self, expert: Expert, rows: Array) -> Array | None:
+        """What the groups of these table rows have taken off the expert's outputs, None where it has no thresholds."""
+        return expert.shifts(self.dataset.table, rows)
 
 
 def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tuple[Origin | None, str]:
@@ -62,7 +69,8 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
     if dataset.source.sha256 != record["source"]["sha256"]:
         return None, f"{masked(path)} is no longer what the expert was tuned on"
     held_out = np.isin(examples.rows, np.load(run / "split.npy"))
-    return Origin(run, plan, dataset, examples, held_out), ""
+    drawn = np.isin(examples.rows, np.load(run / run_records.DRAWN)) if (run / run_records.DRAWN).is_file() else None
+    return Origin(run, plan, dataset, examples, held_out, drawn), ""
 
 
 def _run(expert: Expert, place: Workspace) -> Path | None:

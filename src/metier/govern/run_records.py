@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from metier.tune.ladder import Climb
 
 _MOST_LISTED = 10_000
+DRAWN = "drawn.npy"
 # What of a plan an expert depends on: what other rooms are asked changes nothing in it.
-TUNED = frozenset({"data", "base", "ladder", "training", "private", "adapter", "answer", "seed", "name"})
+TUNED = frozenset({"data", "base", "ladder", "training", "private", "fair", "adapter", "answer", "seed", "name"})
 
 
 def key(
@@ -57,8 +58,12 @@ def write(
     base: Base,
     plan: Plan,
     folds: int,
+    drawn: np.ndarray | None = None,
 ) -> None:
-    """Write data.json, split.json, split.npy, plan.json, environment.json and base.json into a run's folder."""
+    """Write data.json, split.json, split.npy, plan.json, environment.json and base.json into a run's folder.
+
+    `drawn` are the table's rows that the last fit learnt from, where a mitigation drew them.
+    """
     aside = {reason: rows.tolist()[:_MOST_LISTED] for reason, rows in examples.set_aside.items()}
     files.write_json(
         folder / "data.json",
@@ -77,6 +82,8 @@ def write(
         },
     )
     files.write_array(folder / "split.npy", examples.rows[parts.validation])
+    if drawn is not None:
+        files.write_array(folder / DRAWN, np.unique(drawn))
     files.write_json(folder / "plan.json", plan.model_dump(mode="json"))
     files.write_json(folder / "environment.json", environment.describe())
     files.write_json(folder / "base.json", base.record())

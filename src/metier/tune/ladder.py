@@ -121,7 +121,7 @@ def climb(course: Course) -> Climb:
     return Climb(tuple(steps), here, truth, held_out, len(course.folds), earlier[0])
 
 
-def finish(course: Course, climb: Climb, examples: Examples, rows: Array) -> Final:
+def finish(course: Course, climb: Climb, train: Examples) -> Final:
     """Fit the chosen rung once more, with the settings it had, on training and validation rows together.
 
     Its validation figures remain those of the fit that had not seen the validation rows. Without `plan.ladder.refit`
@@ -131,7 +131,6 @@ def finish(course: Course, climb: Climb, examples: Examples, rows: Array) -> Fin
     rung = next(rung for rung in course.rungs if rung.name == chosen.name)
     if not course.plan.ladder.refit and climb.folds == 1:
         return Final(climb.predictors[chosen.name], chosen.settings, 0.0)
-    train = examples.take(rows)
     folder = course.folder / rung.name / "all-rows"
     work = Work(
         train=train,

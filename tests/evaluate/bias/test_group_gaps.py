@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from metier.data.groups import Groups
 from metier.evaluate.bias import group_errors, group_gaps
-from metier.evaluate.bias.groups import Groups
 
 
 def case(seed: int, *, width: int, size: int, lean: float, rows: int = 500) -> group_gaps.Gaps:

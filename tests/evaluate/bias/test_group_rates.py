@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from metier.data.groups import Groups, of_values
 from metier.evaluate.bias.group_intervals import gap_interval
 from metier.evaluate.bias.group_rates import GAPS, encode, gap_metric, gaps, rates
-from metier.evaluate.bias.groups import Groups, of_values
 
 DATA = Path(os.environ.get("METIER_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 

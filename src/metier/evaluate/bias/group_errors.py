@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metier.evaluate.bias.groups import Groups
+from metier.data.groups import Groups
 from metier.evaluate.intervals import Gain, Interval
 from metier.tasks.contract import Array
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from metier.data.groups import Groups
 from metier.evaluate.bias.group_intervals import gap_interval
 from metier.evaluate.bias.group_rates import GAPS, Rates, encode, gap_metric, gaps, rates
-from metier.evaluate.bias.groups import Groups
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.evaluate.metrics import decisions, ratio
 from metier.tasks.contract import Array

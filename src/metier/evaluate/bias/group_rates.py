@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metier.evaluate.bias.groups import Groups
+from metier.data.groups import Groups
 from metier.evaluate.metrics import Weighing, decisions, metric, ratio
 from metier.tasks.contract import Array, Metric
 

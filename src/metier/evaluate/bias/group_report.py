@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from metier.curate.balance import holm
+from metier.data.groups import Groups
 from metier.evaluate.bias import group_errors, group_gaps
 from metier.evaluate.bias.group_rates import GAPS, SHARES, Rates
-from metier.evaluate.bias.groups import Groups
 from metier.evaluate.case import Case
 from metier.evaluate.intervals import Gain, Interval, bootstrap, wilson
 from metier.tasks.contract import Array
+from metier.tune import mitigation
 
 _FEWEST_FOR_CALIBRATION = 20
 _TESTED = ("selection", "errors", "accuracy")
@@ -66,11 +67,8 @@ def compare(case: Case, all_groups: Sequence[Groups]) -> list[Compared]:
 
 def positive(case: Case) -> Array:
     """The codes of the labels looked at: the one looked for where there are two, else each against the rest."""
-    labels = case.expert.target.values(np.arange(case.expert.target.width))
-    named = case.expert.target.record().get("positive")
-    if len(labels) != 2:
-        return np.arange(len(labels))
-    return np.array([labels.index(named) if named in labels else 1])
+    target = case.expert.target
+    return np.array([mitigation.positive(target)]) if target.width == 2 else np.arange(target.width)
 
 
 Found = tuple[dict[str, Any], dict[str, float], Mapping[str, Gain]]

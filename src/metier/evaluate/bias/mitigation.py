@@ -1,14 +1,13 @@
-"""What can be done about a gap between groups, and what each way brings and costs, measured on the evaluated rows.
+"""What each mitigation of `tune` would bring and cost, measured on the evaluated rows.
 
-Before training: rows weighed so that group and label are independent (reweighing, Kamiran & Calders 2012), or drawn so
-that groups count alike; both by drawing rows, so that any rung of any kind can be fitted. After training: a threshold
-for each group (Hardt, Price & Srebro 2016), found on one half of the rows and measured on the other.
+Rows are drawn and the rung fitted anew; thresholds for groups are found on one half of the rows and measured on the
+other.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from metier.data.groups import Groups, crossed, of_values
 from metier.evaluate.bias.group_intervals import gap_interval
 from metier.evaluate.bias.group_rates import encode, gap_metric, rates
-from metier.evaluate.bias.group_report import GAP_OF, Compared, positive
-from metier.evaluate.bias.groups import Groups, crossed, of_values
+from metier.evaluate.bias.group_report import GAP_OF, Compared
 from metier.evaluate.case import Case
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.tasks.contract import Array, Examples, Rung, Work
+from metier.tune.mitigation import balanced, positive, reweighed, thresholds
 
-MITIGATIONS = ("reweighting", "balanced sampling", "group thresholds")
 _MOST_ROWS = 20_000  # trained on, evenly drawn: enough to compare ways by
 
 
@@ -61,52 +60,6 @@ class Eased:
             "rows": self.rows,
             "how": self.how,
         }
-
-
-def reweighed(examples: Examples, groups: Groups, seed: int) -> Array:
-    """Positions of training rows drawn so that label and group are independent, both as frequent as before."""
-    shares = groups.sizes / len(examples)
-    return _drawn(examples.targets, groups, lambda label_rows: label_rows * shares, seed)
-
-
-def balanced(examples: Examples, groups: Groups, seed: int) -> Array:
-    """Positions of training rows drawn so that groups have as many rows of each label; labels stay as frequent.
-
-    A group without rows of a label stays without.
-    """
-    return _drawn(examples.targets, groups, lambda rows: np.full(len(groups.labels), rows / len(groups.labels)), seed)
-
-
-def _drawn(truth: Array, groups: Groups, wanted: Callable[[int], Array], seed: int) -> Array:
-    rng, out = np.random.default_rng([seed, len(truth)]), []
-    for label in np.unique(truth):
-        own = truth == label
-        for group, count in enumerate(np.round(wanted(int(own.sum()))).astype(int)):
-            cell = rng.permutation(np.flatnonzero(own & (groups.codes == group)))
-            if len(cell):
-                # Whole copies of all rows first: none is drawn twice before every one is drawn once.
-                out.append(np.resize(cell, count))
-    return np.sort(np.concatenate(out))
-
-
-def thresholds(scores: Array, truth: Array, groups: Groups, *, of_true: bool) -> Array:
-    """(g,) what to take off each group's scores (n,) so that answering above 0 selects the same share of every group.
-
-    With `of_true` it is the same share of the rows that are truly positive (equal opportunity). A group without such
-    rows keeps its scores.
-    """
-    counted = truth if of_true else np.ones(len(truth), bool)
-    if not counted.any():
-        return np.zeros(len(groups.labels))
-    share = float((scores[counted] > 0).mean())
-    out = np.zeros(len(groups.labels))
-    for group in range(len(groups.labels)):
-        mine = np.sort(scores[counted & (groups.codes == group)])[::-1]
-        if len(mine):
-            chosen = round(share * len(mine))
-            edges = np.concatenate([[mine[0] + 1], mine, [mine[-1] - 1]])
-            out[group] = (edges[chosen] + edges[chosen + 1]) / 2
-    return out
 
 
 def measure(case: Case, compared: Sequence[Compared]) -> tuple[list[Eased], str]:
@@ -167,7 +120,7 @@ def _thresholded(ground: _Ground, *, of_true: bool) -> Eased:
     """Each half of the rows answered with thresholds found on the other half."""
     case, groups = ground.case, ground.groups
     outputs, truth = np.asarray(case.evaluation.outputs, np.float64), case.evaluation.truth
-    label = int(positive(case)[0])
+    label = positive(case.expert.target)
     scores, wanted = outputs[:, label] - outputs[:, 1 - label], truth == label
     # Halves of every group and label alike.
     order = np.lexsort((np.random.default_rng(case.seed).random(len(truth)), truth, groups.codes))
@@ -180,7 +133,7 @@ def _thresholded(ground: _Ground, *, of_true: bool) -> Eased:
         after[there, label] -= found[groups.codes[there]]
     share = "of the rows truly so" if of_true else "of its rows"
     how = f"a threshold for each group, so that the label is given to the same share {share}"
-    return ground.eased("group thresholds", outputs, after, how)
+    return ground.eased("group-thresholds", outputs, after, how)
 
 
 def _trained(ground: _Ground) -> tuple[list[Eased], str]:
@@ -209,7 +162,7 @@ def _trained(ground: _Ground) -> tuple[list[Eased], str]:
 
         before = outputs(examples)
         eased = []
-        for name, draw in (("reweighting", reweighed), ("balanced sampling", balanced)):
+        for name, draw in (("reweighting", reweighed), ("balanced-sampling", balanced)):
             rows = draw(examples, groups, case.seed)
             after = outputs(examples.take(rows))
             how = f"the rung {rung.name} fitted on {len(rows):,} rows, {len(np.unique(rows)):,} of them different"

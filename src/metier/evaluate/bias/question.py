@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
-from metier.evaluate.bias import groups, mitigation, swaps, views
+from metier.data.groups import Groups, cells, crossed, of_values
+from metier.evaluate.bias import mitigation, swaps, views
 from metier.evaluate.bias.group_gaps import as_json
 from metier.evaluate.bias.group_report import GAP_OF, Compared, compare
 from metier.evaluate.bias.swaps import Axis, Swapped
@@ -18,7 +20,7 @@ def ask(case: Case) -> Answer:
     A gap or a bias is called only where it is beyond chance over all groups, tests and axes together, so that a fair
     expert is accused in at most one evaluation in twenty.
     """
-    found = groups.read(case)
+    found = groups(case)
     compared = compare(case, found)
     swapped = swaps.measure(case, found)
     eased, why_not = mitigation.measure(case, compared)
@@ -26,6 +28,20 @@ def ask(case: Case) -> Answer:
     notes = [*_notes(case, compared, swapped), *([why_not] if why_not else [])]
     sections = views.sections(case, compared, swapped, eased)
     return Answer({"bias": figures}, sections, _card(case, compared, swapped), notes)
+
+
+def groups(case: Case) -> list[Groups]:
+    """The groups of the plan's columns, each alone, then every two crossed, then all where there are more than two.
+
+    Raises UsageError for a column that is not there or holds no groups.
+    """
+    table, rows = case.dataset.table, case.examples.rows
+    names = dict.fromkeys(case.plan.evaluate.groups)
+    single = [of_values(name, cells(table, name, rows, "--group")) for name in names]
+    crossings = [list(pair) for pair in combinations(single, 2)]
+    if len(single) > 2:
+        crossings.append(single)
+    return single + [crossed(parts) for parts in crossings]
 
 
 def _groups_json(compared: Sequence[Compared]) -> dict[str, Any]:
@@ -106,6 +122,8 @@ def _notes(case: Case, compared: Sequence[Compared], swapped: Swapped) -> list[s
             f"The expert reads {', '.join(read)}. Whether it learnt more from that than chance could not be tested, "
             f"so no bias is called: {case.no_origin}."
         )
+    if swapped.axes and case.expert.thresholds is not None:
+        notes.append("Words swapped in texts are judged before the thresholds of groups are applied.")
     unproven = [axis.title for axis in swapped.axes if axis.neutral is None and axis.p_directed is None]
     if unproven:
         notes.append(

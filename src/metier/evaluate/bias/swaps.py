@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from metier.curate.balance import holm
-from metier.evaluate.bias.groups import Groups
+from metier.data.groups import Groups
 from metier.evaluate.bias.identity_terms import Terms, load, shipped
 from metier.evaluate.bias.like_words import like_words
 from metier.evaluate.bias.swap_tests import (
@@ -300,10 +300,10 @@ def _most(values: Sequence[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def both(case: Case, inputs: Inputs) -> tuple[Answers, Answers]:
-    """What the expert and its generic base say of other inputs."""
+def both(case: Case, inputs: Inputs, shifts: Array | None = None) -> tuple[Answers, Answers]:
+    """What the expert and its generic base say of other inputs; `shifts` as `Case.expert_of` takes them."""
     tolerance = 0.0 if case.classes else _TOLERANCE * float(np.std(case.evaluation.truth))
-    return answers(case.expert_of(inputs), tolerance), answers(case.generic_of(inputs), tolerance)
+    return answers(case.expert_of(inputs, shifts), tolerance), answers(case.generic_of(inputs), tolerance)
 
 
 def share_of(flipped: Array, level: float) -> Interval:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from metier.evaluate.bias.groups import Groups, of_values
+from metier.data.groups import Groups, cells, of_values
 from metier.evaluate.bias.swap_tests import Answers, directed, residual_test
 from metier.evaluate.bias.swaps import EXAMPLES, Axis, Flip, both, flip_gain, named, one_sided, share_of
 from metier.evaluate.case import Case
@@ -30,11 +30,11 @@ def axis(case: Case, groups: Groups) -> Axis:
     given, own = task.values(inputs, groups.name), groups.codes[positions]
     common = np.argsort(-np.bincount(own, minlength=len(groups.labels)), kind="stable")[:_MOST_VALUES]
     typical = _typical(task.values(case.examples.inputs, groups.name), groups, sorted(common.tolist()))
-    said = {
-        code: both(case, task.with_values(inputs, groups.name, _swapped(given, own, code, value)))
-        for code, value in typical.items()
-    }
-    before = both(case, inputs)
+    said = {}
+    for code, value in typical.items():
+        values = _swapped(given, own, code, value)
+        said[code] = both(case, task.with_values(inputs, groups.name, values), _shifts(case, positions, groups, values))
+    before = both(case, inputs, case.shifts(positions))
     turned = [{code: each[side].turned(before[side]) for code, each in said.items()} for side in (0, 1)]
     flips, base = (np.any(list(side.values()), axis=0) for side in turned)
     change = flip_gain(flips, base, case.level)
@@ -55,6 +55,19 @@ def axis(case: Case, groups: Groups) -> Axis:
         examples=tuple(_examples(case, groups, positions, typical, said, before)),
         column=True,
     )
+
+
+def _shifts(case: Case, positions: Array, groups: Groups, values: Sequence[Any]) -> Array | None:
+    """What the rows' thresholds take off once the column holds these values: who is in another group is judged so."""
+    thresholds = case.expert.thresholds
+    if thresholds is None:
+        return None
+    rows = case.examples.rows[positions]
+    columns = [
+        values if name == groups.name else cells(case.dataset.table, name, rows, "--group")
+        for name in thresholds.columns
+    ]
+    return thresholds.of_values(columns)
 
 
 def _learnt(case: Case, groups: Groups, typical: Mapping[int, Any]) -> float:

@@ -110,7 +110,8 @@ def _side_by_side(case: Case, other: Expert) -> tuple[Array, Array, Array, int]:
             found=f"{len(case.examples):,} rows for this one, {len(examples):,} for the other, none in common",
             fix="Give a file with the columns that both read.",
         )
-    raw = other.outputs(examples.take(its).inputs)
+    examples = examples.take(its)
+    raw = other.outputs(examples.inputs, other.shifts(case.dataset.table, examples.rows))
     theirs = other.target.calibrated(raw, other.about["calibration"])
     if places is not None:
         theirs = np.where(places >= 0, theirs[:, places], np.float32(_NEVER))

@@ -56,20 +56,24 @@ def fitting(case: Case) -> Fitting | None:
     """
     if case.origin is None:
         return None
-    examples, learnt = case.origin.examples, case.origin.learnt
+    origin = case.origin
+    examples, learnt = origin.examples, origin.learnt
     rows = _some(np.flatnonzero(learnt), case)
     if not len(rows):
         return None
     fresh = np.flatnonzero(~np.isin(input_hashes(case.examples.inputs), input_hashes(examples.inputs)))
     if len(fresh) < 2:
         return None
-    train = _measured(case, case.expert_of(examples.inputs.take(rows)), examples.targets[rows])
+
+    def told_of(some: Array) -> Interval:
+        part = examples.take(some)
+        return _measured(case, case.expert_of(part.inputs, origin.shifts(case.expert, part.rows)), part.targets)
+
+    train = told_of(rows)
     test = _measured(case, case.evaluation.outputs[fresh], case.examples.targets[fresh])
     sign = 1.0 if case.metric.greater_is_better else -1.0
-    spared = _some(np.flatnonzero(case.origin.held_out & ~learnt), case)
-    held_out = None
-    if len(spared) > 1:
-        held_out = _measured(case, case.expert_of(examples.inputs.take(spared)), examples.targets[spared])
+    spared = _some(np.flatnonzero(origin.held_out & ~learnt), case)
+    held_out = told_of(spared) if len(spared) > 1 else None
     gap = _apart(train, test) if sign > 0 else _apart(test, train)
     return Fitting(train, test, gap, len(rows), len(fresh), held_out, len(spared))
 

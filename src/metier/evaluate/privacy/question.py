@@ -112,7 +112,9 @@ def _scores(case: Case, sides: Sides) -> tuple[Array, Array]:
     assert case.origin is not None
     target, origin = case.expert.target, case.origin.examples
     truth = np.concatenate([origin.targets[sides.members], case.examples.targets[sides.others]])
-    outputs = np.concatenate([case.expert_of(origin.inputs.take(sides.members)), case.evaluation.outputs[sides.others]])
+    members = origin.take(sides.members)
+    shifts = case.origin.shifts(case.expert, members.rows)
+    outputs = np.concatenate([case.expert_of(members.inputs, shifts), case.evaluation.outputs[sides.others]])
     own = surprise(target, truth, outputs)
     if case.expert.about.get("merged_from"):
         # Its base is the tuned one: what that one finds hard is no yardstick.

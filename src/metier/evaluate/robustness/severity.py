@@ -70,8 +70,9 @@ def apply(case: Case, perturbation: Perturbation, severity: float, positions: Ar
     before, after = examples.inputs.to_pylist(), inputs.to_pylist()
     touched = np.fromiter((one != other for one, other in zip(before, after, strict=True)), bool, len(positions))
     worse = inputs.take(np.flatnonzero(touched))
+    shifts = case.shifts(positions[touched])
     with case.expert.trunk.scratch():
-        outputs = _merged(case.evaluation.outputs[positions], touched, lambda: case.expert_of(worse))
+        outputs = _merged(case.evaluation.outputs[positions], touched, lambda: case.expert_of(worse, shifts))
         generic = _merged(case.generic_outputs[positions], touched, lambda: case.generic_of(worse))
     return Changed(perturbation, severity, positions, inputs, touched, outputs, generic)
 

@@ -1,18 +1,18 @@
-"""Groups of rows to compare: the values of a column, numbers in bands, and the crossings of several columns."""
+"""Groups of rows: the values of a column, numbers in bands, and the crossings of several columns."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from metier.errors import UsageError
-from metier.evaluate.case import Case
-from metier.tasks.contract import Array
+
+Array = np.ndarray
 
 MISSING = "(missing)"
 _MOST = 50  # groups of one column: more than that is an id or a text
@@ -40,32 +40,26 @@ class Groups:
         return Groups(self.name, self.labels, self.codes[positions], self.columns)
 
 
-def read(case: Case) -> list[Groups]:
-    """The groups of the plan's columns, each alone, then every two crossed, then all where there are more than two.
-
-    Raises UsageError for a column that is not there or holds no groups.
-    """
-    single = [of_values(name, _column(case, name)) for name in dict.fromkeys(case.plan.evaluate.groups)]
-    crossings = [list(pair) for pair in combinations(single, 2)]
-    if len(single) > 2:
-        crossings.append(single)
-    return single + [crossed(parts) for parts in crossings]
-
-
-def _column(case: Case, name: str) -> list[Any]:
-    there = case.dataset.table.column_names
-    if name in there:
-        return case.column(name)
-    near = difflib.get_close_matches(name, there, n=3)
+def cells(table: pa.Table, name: str, rows: Array, flag: str) -> list[Any]:
+    """A column's values in these rows of a table. Raises UsageError, naming `flag`, where there is no such column."""
+    if name in table.column_names:
+        values: list[Any] = table.column(name).take(pa.array(rows)).to_pylist()
+        return values
+    near = difflib.get_close_matches(name, table.column_names, n=3)
     raise UsageError(
         "no-such-column",
-        f"--group must name a column of the file: {name!r} is none.",
-        found=f"columns {', '.join(there)}",
-        fix=f"--group {near[0]!r}" if near else "Name one of these, or add the column to the file.",
+        f"{flag} must name a column of the file: {name!r} is none.",
+        found=f"columns {', '.join(table.column_names)}",
+        fix=f"{flag} {near[0]!r}" if near else "Name one of these, or add the column to the file.",
     )
 
 
-def of_values(name: str, values: Sequence[Any]) -> Groups:
+def label_of(value: Any) -> str:
+    """The group a cell is in, where a column's values are its groups."""
+    return MISSING if _empty(value) else _shown(value)
+
+
+def of_values(name: str, values: Sequence[Any], flag: str = "--group") -> Groups:
     """(n,) cells -> groups in the order of their values; many different numbers become four bands of like size.
 
     Raises UsageError where there are more than 50 groups.
@@ -76,13 +70,13 @@ def of_values(name: str, values: Sequence[Any]) -> Groups:
     if known and len(told) == known and len(set(told)) > _FEW_NUMBERS:
         names, order = _bands(numbers, np.asarray(told))
     else:
-        names = [MISSING if _empty(value) else _shown(value) for value in values]
+        names = [label_of(value) for value in values]
         order = sorted(set(names) - {MISSING}, key=_in_order)
     labels = (*order, MISSING) if MISSING in names else tuple(order)
     if len(labels) > _MOST:
         raise UsageError(
             "too-many-groups",
-            f"--group must name a column of at most {_MOST} different values: {name!r} has more.",
+            f"{flag} must name a column of at most {_MOST} different values: {name!r} has more.",
             found=f"{len(labels):,} different values, as {', '.join(labels[:3])}",
             fix="Put the values into fewer groups in a column of their own, and name that.",
         )
@@ -95,10 +89,15 @@ def crossed(parts: Sequence[Groups]) -> Groups:
     keys = np.stack([part.codes for part in parts], axis=1)
     found, codes = np.unique(keys, axis=0, return_inverse=True)
     labels = tuple(
-        _CROSS.join(part.labels[code] for part, code in zip(parts, each, strict=True)) for each in found.tolist()
+        crossing([part.labels[code] for part, code in zip(parts, each, strict=True)]) for each in found.tolist()
     )
     columns = tuple(part.name for part in parts)
-    return Groups(_CROSS.join(columns), labels, np.asarray(codes, np.int64).reshape(-1), columns)
+    return Groups(crossing(columns), labels, np.asarray(codes, np.int64).reshape(-1), columns)
+
+
+def crossing(names: Sequence[str]) -> str:
+    """What the crossing of these groups, or of these columns, is called."""
+    return _CROSS.join(names)
 
 
 def _bands(numbers: Sequence[float | None], told: Array) -> tuple[list[str], list[str]]:

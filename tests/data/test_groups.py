@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
+from metier.data.groups import MISSING, crossed, of_values
 from metier.errors import UsageError
-from metier.evaluate.bias.groups import MISSING, crossed, of_values
 
 
 def test_values_are_groups_in_their_order_and_missing_ones_a_group_of_their_own() -> None:
