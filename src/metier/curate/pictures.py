@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metier.data.dataset import Dataset, Problem, Schema
+from metier.data.dataset import Dataset, Schema
 from metier.data.values import strings
 from metier.errors import DataError, ResourceError
 from metier.plan import Plan
@@ -109,20 +109,8 @@ class PictureTask:
             keep = ~labels.missing[readable]
             aside["missing target"] = readable[~keep]
         rows = readable[keep]
-        return Examples(
-            inputs=found.take(np.flatnonzero(keep)),
-            targets=labels.codes[rows],
-            target=labels.target,
-            rows=rows,
-            groups=targets.groups(dataset, plan, rows),
-            assigned=targets.assigned(dataset, rows),
-            set_aside={reason: some for reason, some in aside.items() if len(some)},
-            problems=tuple(
-                Problem("set-aside", "warning", f"{len(some)} rows set aside: {reason}", len(some))
-                for reason, some in aside.items()
-                if len(some)
-            ),
-        )
+        inputs = found.take(np.flatnonzero(keep))
+        return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
     def rungs(self, target: Target) -> tuple[Any, ...]:
         """None: pictures are not tuned on."""

@@ -26,6 +26,7 @@ from metier.errors import DataError, UsageError
 from metier.govern import environment, record
 from metier.plan import Plan
 from metier.progress import Progress
+from metier.questions import named
 from metier.tasks.contract import Examples, Task
 from metier.trunk.features import Trunk
 from metier.workspace import Run
@@ -54,20 +55,8 @@ class Asked:
 
 
 def questions(only: Sequence[str]) -> tuple[str, ...]:
-    """The questions named, comma lists and repeats alike, in the room's order; all where none is named.
-
-    Raises UsageError for names that are no question.
-    """
-    named = {name.strip().lower() for item in only for name in item.split(",") if name.strip()}
-    unknown = sorted(named - set(QUESTIONS))
-    if unknown or (only and not named):
-        raise UsageError(
-            "no-such-question",
-            "--only must name questions of the data room.",
-            found=", ".join(unknown) or "nothing",
-            fix=f"One or more of {', '.join(QUESTIONS)}.",
-        )
-    return tuple(name for name in QUESTIONS if name in named or not named)
+    """The questions named; all where none is. Raises UsageError for names that are no question."""
+    return named(only, QUESTIONS, "the data room")
 
 
 def gather(dataset: Dataset, test: Dataset | None, trunk: Trunk, plan: Plan, progress: Progress) -> Material:

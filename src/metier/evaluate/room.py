@@ -20,6 +20,7 @@ from metier.expert import Expert
 from metier.govern import environment, origin, record
 from metier.plan import Plan, fields
 from metier.progress import Progress
+from metier.questions import named
 from metier.workspace import Run, Workspace
 
 # Question -> where it lives; each module has `ask(case) -> Answer`. The page shows them in this order.
@@ -66,20 +67,8 @@ _DECIDE = frozenset({"data", "evaluate", "doubt", "gate", "explain", "compare", 
 
 
 def questions(only: Sequence[str]) -> tuple[str, ...]:
-    """The questions named, comma lists and repeats alike, in the room's order; all where none is named.
-
-    Raises UsageError for names that are no question.
-    """
-    named = {name.strip().lower() for item in only for name in item.split(",") if name.strip()}
-    unknown = sorted(named - set(QUESTIONS))
-    if unknown or (only and not named):
-        raise UsageError(
-            "no-such-question",
-            "--only must name questions of the evaluation.",
-            found=", ".join(unknown) or "nothing",
-            fix=f"One or more of {', '.join(QUESTIONS)}.",
-        )
-    return tuple(name for name in QUESTIONS if name in named or not named)
+    """The questions named; all where none is. Raises UsageError for names that are no question."""
+    return named(only, QUESTIONS, "the evaluation")
 
 
 def gather(expert: Expert, dataset: Dataset, plan: Plan, place: Workspace, progress: Progress) -> Case:

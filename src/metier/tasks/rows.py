@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metier.data.dataset import Dataset, Problem, Schema
+from metier.data.dataset import Dataset, Schema
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import rows_units, targets
@@ -75,19 +75,8 @@ class Rows:
                 fix="Check the file and --target.",
             )
         rows = np.flatnonzero(keep)
-        return Examples(
-            inputs=features if len(rows) == len(keep) else features.take(pa.array(rows)),
-            targets=labels.codes[rows],
-            target=labels.target,
-            rows=rows,
-            groups=targets.groups(dataset, plan, rows),
-            assigned=targets.assigned(dataset, rows),
-            set_aside=aside,
-            problems=tuple(
-                Problem("set-aside", "warning", f"{len(found)} rows set aside: {reason}", len(found))
-                for reason, found in aside.items()
-            ),
-        )
+        inputs = features if len(rows) == len(keep) else features.take(pa.array(rows))
+        return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, trees."""

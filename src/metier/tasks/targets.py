@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metier.data.dataset import Dataset, Schema
+from metier.data.dataset import Dataset, Problem, Schema
 from metier.errors import DataError
 from metier.plan import Plan
-from metier.tasks.contract import Array, Target
+from metier.tasks.contract import Array, Examples, Inputs, Target
 
 # A whole number with at most this many different values names a class rather than measures something.
 _MOST_NUMBERED_CLASSES = 20
@@ -75,6 +75,26 @@ def read(dataset: Dataset, kind: str, target: Target | None) -> Labels:
     if kind == "quantity":
         return _quantity(dataset, name, target)
     return _classes(dataset, name, target)
+
+
+def laid_out(
+    inputs: Inputs, labels: Labels, rows: Array, aside: Mapping[str, Array], dataset: Dataset, plan: Plan
+) -> Examples:
+    """The examples of these rows of the table (inputs in the rows' order), and what was set aside, counted."""
+    left = {reason: found for reason, found in aside.items() if len(found)}
+    return Examples(
+        inputs=inputs,
+        targets=labels.codes[rows],
+        target=labels.target,
+        rows=rows,
+        groups=groups(dataset, plan, rows),
+        assigned=assigned(dataset, rows),
+        set_aside=left,
+        problems=tuple(
+            Problem("set-aside", "warning", f"{len(found)} rows set aside: {reason}", len(found))
+            for reason, found in left.items()
+        ),
+    )
 
 
 def groups(dataset: Dataset, plan: Plan, rows: Array) -> Array | None:

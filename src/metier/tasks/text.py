@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metier.data.dataset import Dataset, Problem, Schema
+from metier.data.dataset import Dataset, Schema
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.tasks import targets, text_units
@@ -81,20 +81,8 @@ class Text:
                 fix="Check --text and --target.",
             )
         rows = np.flatnonzero(keep)
-        return Examples(
-            inputs=texts.take(pa.array(rows)) if len(rows) < len(keep) else texts,
-            targets=labels.codes[rows],
-            target=labels.target,
-            rows=rows,
-            groups=targets.groups(dataset, plan, rows),
-            assigned=targets.assigned(dataset, rows),
-            set_aside={reason: found for reason, found in aside.items() if len(found)},
-            problems=tuple(
-                Problem("set-aside", "warning", f"{len(found)} rows set aside: {reason}", len(found))
-                for reason, found in aside.items()
-                if len(found)
-            ),
-        )
+        inputs = texts.take(pa.array(rows)) if len(rows) < len(keep) else texts
+        return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, generic (classes only: a number has no name), frozen, adapter, full."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,20 +123,26 @@ def _as_it_is() -> Iterator[None]:
 
 
 class States:
-    """Hidden states before the first trained block, one row a token, float16, in a file that is read piecewise."""
+    """Hidden states before the first trained block, one row a token, float16, in a file that is read piecewise.
+
+    Read, not mapped: what a training has passed over would else stay in the process's memory, all of it by the end.
+    """
 
     def __init__(self, path: Path, tokens: Tokens, hidden: int) -> None:
         self.path = path
         self.tokens = tokens
         self.hidden = hidden
-        self._rows = np.memmap(path, np.float16, "r", shape=(int(tokens.offsets[-1]), hidden))
+        self._file = path.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
 
     def pad(self, positions: np.ndarray, longest: int) -> Tensor:
         """States of these texts, float32 (n, longest, hidden), zero where padded."""
         out = np.zeros((len(positions), longest, self.hidden), np.float32)
         for row, at in enumerate(positions):
-            start, end = self.tokens.offsets[at], self.tokens.offsets[at + 1]
-            out[row, : end - start] = self._rows[start:end]
+            start, end = int(self.tokens.offsets[at]), int(self.tokens.offsets[at + 1])
+            self._file.seek(start * self.hidden * 2)
+            found = self._file.read((end - start) * self.hidden * 2)
+            out[row, : end - start] = np.frombuffer(found, np.float16).reshape(-1, self.hidden)
         return torch.from_numpy(out)
 
 

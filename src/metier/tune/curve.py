@@ -6,7 +6,6 @@ from typing import Any
 
 from metier.evaluate.evaluation import curve_sizes, nested
 from metier.evaluate.intervals import bootstrap
-from metier.tasks.contract import Work
 from metier.tune.ladder import Climb, Course
 
 
@@ -29,18 +28,7 @@ def learning_curve(course: Course, climb: Climb) -> dict[str, Any]:
             break
         part = train.take(positions)
         folder = course.folder / rung.name / f"rows-{size}"
-        work = Work(
-            train=part,
-            validation=None,
-            plan=course.plan,
-            trunk=course.trunk,
-            metric=course.metric,
-            folder=folder,
-            earlier={},
-            progress=course.progress,
-            settings=tried[rung.name].settings,
-        )
-        predictor, _ = rung.fit(work)
+        predictor, _ = rung.fit(course.work(part, None, folder, settings=tried[rung.name].settings))
         outputs = predictor.outputs(held_out.inputs)
         figures = bootstrap(
             {course.metric.name: course.metric},

@@ -88,6 +88,11 @@ class Course:
     progress: Progress
     clock: Callable[[], float | None]
 
+    def work(self, train: Examples, held_out: Examples | None, folder: Path, **more: Any) -> Work:
+        """What a rung is given to be fitted with; `more` are `Work`'s other fields."""
+        about = {"earlier": {}, **more}
+        return Work(train, held_out, self.plan, self.trunk, self.metric, folder, progress=self.progress, **about)
+
 
 def climb(course: Course) -> Climb:
     """Try rung after rung and stand on the last one that paid; with `plan.ladder.rung` stand on that one."""
@@ -132,18 +137,8 @@ def finish(course: Course, climb: Climb, train: Examples) -> Final:
     if not course.plan.ladder.refit and climb.folds == 1:
         return Final(climb.predictors[chosen.name], chosen.settings, 0.0)
     folder = course.folder / rung.name / "all-rows"
-    work = Work(
-        train=train,
-        validation=None,
-        plan=course.plan,
-        trunk=course.trunk,
-        metric=course.metric,
-        folder=folder,
-        earlier=climb.predictors if climb.folds == 1 else {},
-        progress=course.progress,
-        seconds_left=course.clock(),
-        settings=chosen.settings,
-    )
+    earlier = climb.predictors if climb.folds == 1 else {}
+    work = course.work(train, None, folder, earlier=earlier, seconds_left=course.clock(), settings=chosen.settings)
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     predictor, settings = rung.fit(work)
@@ -177,17 +172,8 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
         else:
             left = course.clock()
             left = None if left is None else left - kept_back
-            work = Work(
-                train=train,
-                validation=held_out,
-                plan=course.plan,
-                trunk=course.trunk,
-                metric=course.metric,
-                folder=folder,
-                earlier=dict(earlier[fold]),
-                progress=course.progress,
-                seconds_left=_share(left, course, fold),
-            )
+            left = _share(left, course, fold)
+            work = course.work(train, held_out, folder, earlier=dict(earlier[fold]), seconds_left=left)
             folder.mkdir(parents=True, exist_ok=True)
             predictor, chosen = rung.fit(work)
             found = predictor.outputs(held_out.inputs)
@@ -256,7 +242,7 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
 
 def _asking(course: Course, fold: int) -> Work:
     train, held_out = course.folds[fold]
-    return Work(train, held_out, course.plan, course.trunk, course.metric, course.folder, {}, course.progress)
+    return course.work(train, held_out, course.folder)
 
 
 def _kept_back(course: Course, rung: Rung, here: Step | None) -> float:
