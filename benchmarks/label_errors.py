@@ -11,7 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks import datasets
 from benchmarks.common import WORK, record
-from metier.curate.label_audit import audit_classes, discriminant, one_hot, whole_folds
+from metier.curate.label_audit import audit_classes
+from metier.curate.label_views import discriminant, one_hot, whole_folds
 from metier.trunk.base import find
 from metier.trunk.cache import keys
 from metier.trunk.features import Trunk

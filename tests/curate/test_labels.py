@@ -8,14 +8,9 @@ import pytest
 from tests.conftest import tickets
 
 from metier.curate import labels, room
-from metier.curate.label_audit import (
-    audit_classes,
-    audit_multilabel,
-    audit_quantity,
-    audit_tokens,
-    neighbours,
-    whole_folds,
-)
+from metier.curate.label_audit import audit_classes, audit_multilabel, audit_tokens
+from metier.curate.label_views import neighbours, whole_folds
+from metier.curate.quantity_audit import audit_quantity
 from metier.data.read import read
 from metier.plan import Plan
 from metier.progress import Silent

@@ -114,7 +114,7 @@ def _associated(
     """(word, group, lower end of its share, share expected) of words nearly all of whose texts are of one group."""
     from scipy.stats import binom
 
-    from metier.curate.label_audit import one_hot
+    from metier.curate.label_views import one_hot
 
     width = int(groups.max(initial=0)) + 1
     held = presence.tocsc()

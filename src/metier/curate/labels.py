@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metier.curate import label_audit
+from metier.curate import label_audit, quantity_audit
 from metier.curate.findings import Answer, Finding
 from metier.curate.material import Material
 from metier.curate.pictures import NO_FEATURES
@@ -148,7 +148,9 @@ def _class_facts(audit: label_audit.Audit, names: list[str], given: Array) -> di
 def _quantity(material: Material) -> Answer:
     side = material.train
     values = np.asarray(side.examples.targets, np.float64)
-    audit = label_audit.audit_quantity(material.vectors, values, units=whole_units(material), seed=material.plan.seed)
+    audit = quantity_audit.audit_quantity(
+        material.vectors, values, units=whole_units(material), seed=material.plan.seed
+    )
     findings = []
     for at in np.flatnonzero(audit.flagged)[np.argsort(-np.abs(audit.z[audit.flagged]), kind="stable")]:
         nearest = audit.nearest[at][audit.nearest[at] >= 0][:_SHOWN]

@@ -190,7 +190,7 @@ def shortcuts(said: Words, given: Array, names: Sequence[str], embed: Any, seed:
 
 def _associated(presence: Any, given: Array, width: int) -> list[tuple[int, int]]:
     """(word, label) of words nearly all of whose rows have one label, those that cover most of it first."""
-    from metier.curate.label_audit import one_hot
+    from metier.curate.label_views import one_hot
 
     joint = np.asarray(presence.T @ one_hot(given, width))
     rows, label = joint.sum(axis=1), joint.argmax(axis=1)
@@ -227,7 +227,7 @@ class Reader:
     @classmethod
     def of(cls, said: Words, given: Array, width: int, seed: int) -> Reader:
         """Fitted once a fold, in one product."""
-        from metier.curate.label_audit import one_hot, whole_folds
+        from metier.curate.label_views import one_hot, whole_folds
 
         parts = whole_folds(given, said.units, 5, seed)
         rows_first = said.presence.tocsr()
