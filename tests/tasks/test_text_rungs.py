@@ -328,3 +328,12 @@ def test_one_column_of_outputs_is_a_plain_column() -> None:
     assert text_rungs.shaped(np.zeros((5, 1))).shape == (5,)
     assert text_rungs.shaped(np.zeros((5, 2))).shape == (5, 2)
     assert text_rungs.shaped(np.zeros(5)).shape == (5,)
+
+
+def test_with_few_labels_the_frozen_rung_needs_no_proof() -> None:
+    rung = text_rungs.FrozenRung()
+    codes = np.arange(96) % 3
+    few = Examples(None, codes, Classes(("a", "b", "c")), np.arange(96))
+    assert "so few labels" in rung.stands(few)
+    many = Examples(None, np.arange(99) % 3, Classes(("a", "b", "c")), np.arange(99))
+    assert rung.stands(many) == ""

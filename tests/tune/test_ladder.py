@@ -298,6 +298,22 @@ def test_with_folds_a_rung_is_judged_on_all_rows(tmp_path: Path) -> None:
     assert [len(work.earlier) for work in rungs[1].works] == [1] * 5
 
 
+class Standing(Fake):
+    """A rung that is known to be the better one."""
+
+    def stands(self, train: Examples) -> str:
+        return "it is known to be better"
+
+
+@pytest.mark.parametrize(("quality", "taken"), [(0.62, True), (0.60, True), (0.58, True), (0.30, False)])
+def test_a_rung_that_stands_is_taken_unless_proven_worse(tmp_path: Path, quality: float, taken: bool) -> None:
+    found = climb(course(tmp_path, [Fake("generic", 0.6), Standing("frozen", quality)], rows=200))
+    assert found.steps[1].taken is taken
+    assert ("it is known to be better" in found.steps[1].reason) is taken
+    plain = climb(course(tmp_path / "plain", [Fake("generic", 0.6), Fake("frozen", quality)], rows=200))
+    assert not plain.steps[1].taken
+
+
 # ------------------------------------------------------------------------------------------------------ taken up again
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -212,6 +212,14 @@ class Rung(Protocol):
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read what `Predictor.save` wrote."""
+
+
+@runtime_checkable
+class StandingRung(Rung, Protocol):
+    """A rung that is known beforehand to be the better one in some cases, where held-out rows are too few to tell."""
+
+    def stands(self, train: Examples) -> str:
+        """Why this rung is taken on these rows unless it is proven worse; empty where it must be proven better."""
 
 
 class TrainingRung(Rung, Protocol):

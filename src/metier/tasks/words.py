@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,10 @@ def fit_words(texts: Sequence[str], targets: Array, target: Target) -> Words:
         bias = np.full(target.width, _NEVER_SEEN)
         bias[targets[0]] = 0.0
         return _as_stored(vectorizer, np.zeros((target.width, matrix.shape[1])), bias)
-    model = LogisticRegression(C=10.0, max_iter=200, tol=1e-3).fit(matrix, targets)
+    with warnings.catch_warnings():
+        # That few rows of many labels might be numbers: the plan knows that they are labels.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than", UserWarning)
+        model = LogisticRegression(C=10.0, max_iter=200, tol=1e-3).fit(matrix, targets)
     return _as_stored(vectorizer, *_all_classes(model, target.width))
 
 

@@ -15,7 +15,7 @@ from metier.errors import UsageError
 from metier.evaluate.intervals import Gain, Interval, bootstrap
 from metier.plan import Plan
 from metier.progress import Progress
-from metier.tasks.contract import Array, Examples, Metric, Predictor, Rung, Target, Work
+from metier.tasks.contract import Array, Examples, Metric, Predictor, Rung, StandingRung, Target, Work
 from metier.trunk.features import Trunk
 from metier.tune import folds
 from metier.tune.stop_rule import pays, room_left
@@ -112,7 +112,7 @@ def climb(course: Course) -> Climb:
             stopped = refused if rung.trains else ""
             continue
         step = _try(course, rung, earlier, truth, _kept_back(course, rung, here))
-        step = _judge(course, step, here, truth, forced=rung is wanted)
+        step = _judge(course, step, here, truth, forced=rung is wanted, stands=_stands(course, rung))
         files.write_json(course.folder / rung.name / "metrics.json", step.record())
         course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
         steps.append(step)
@@ -202,8 +202,13 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
     )
 
 
-def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, forced: bool) -> Step:
-    """Whether to step up from `here`, and the words for it."""
+def _stands(course: Course, rung: Rung) -> str:
+    """Why this rung needs no proof here, or an empty string."""
+    return rung.stands(course.folds[0][0]) if isinstance(rung, StandingRung) else ""
+
+
+def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, forced: bool, stands: str) -> Step:
+    """Whether to step up from `here`, and the words for it; a rung that `stands` is taken unless it is proven worse."""
     if here is None:
         return replace(step, taken=True, reason="the floor")
     assert step.outputs is not None
@@ -216,6 +221,8 @@ def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, force
         return replace(
             step, gain=gain, over=here.name, taken=True, reason=f"asked for with --rung; over {here.name}, {why}"
         )
+    if stands and not proven and gain.high >= 0:
+        return replace(step, gain=gain, over=here.name, taken=True, reason=f"over {here.name}, {why}; {stands}")
     return replace(step, gain=gain, over=here.name, taken=proven, reason=f"over {here.name}, {why}")
 
 
