@@ -126,9 +126,9 @@ class FrozenRung:
         return embedding_seconds(work) + 0.5 + rows * width * work.trunk.width * 5e-9 * len(_PENALTIES)
 
     def stands(self, train: Examples) -> str:
-        """With few labels: its head starts from the generic base's own, the labels' names, and held-out rows tell little.
+        """With few labels: its head starts from the generic base's own, the labels' names.
 
-        Measured in turn, each fit even has a fifth of the labels less than the expert will have.
+        Held-out rows then tell little, the less as each fit has a fifth of the labels less than the expert will have.
         """
         return "with so few labels it is taken unless proven worse" if few_labels(train) else ""
 
