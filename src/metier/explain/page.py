@@ -40,11 +40,14 @@ def believed(measured: Mapping[str, Any]) -> Section:
         elif gain is not None and one["refused"]:
             what += "; refused: no better than random order"
         rows.append({"name": name, **one["comprehensiveness"], "note": what})
-    lead = (
-        f"On {measured['rows']} rows “{measured['best']}” names best what the expert goes by."
-        if measured["best"]
-        else f"On {measured['rows']} rows no method names what the expert goes by better than random order does."
-    )
+    best, first = measured["best"], order[0]["method"]
+    on = f"On {measured['rows']} rows"
+    if best is None:
+        lead = f"{on} no method names what the expert goes by better than random order does."
+    elif best == first:
+        lead = f"{on} “{best}” names best what the expert goes by."
+    else:
+        lead = f"{on} “{best}” names what the expert goes by no worse, beyond chance, than “{first}”, and costs less."
     caption = (
         "How much of the support for its own answer the expert loses when what the method names first is taken away "
         "(normalised comprehensiveness, the mean over 1, 5, 10, 20 and 50% of the parts)."

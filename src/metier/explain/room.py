@@ -89,7 +89,7 @@ def explain(
         dataset = expert.dataset([_row(expert, str(data))])
         examples = _examples(expert, dataset)
         if not len(examples):
-            raise DataError("nothing-left", "There must be something to explain.", found=f"{str(data)!r}")
+            raise _nothing(f"{str(data)!r}")
         explainer = load(expert, place, plan, progress)
         shifts = expert.shifts(dataset.table, examples.rows)
         return Explained(explainer.explain(examples.inputs, shifts)[0])
@@ -321,4 +321,9 @@ def _examples(expert: Expert, dataset: Dataset) -> Examples:
     except DataError as error:
         if error.code != "nothing-left":
             raise
-        raise DataError("nothing-left", "There must be something to explain.", found=error.found) from error
+        raise _nothing(error.found) from error
+
+
+def _nothing(found: str) -> DataError:
+    fix = "Give a text with at least one word, a row with at least one value, or a file of them."
+    return DataError("nothing-left", "There must be something to explain.", found=found, fix=fix)
