@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from metier import files
-from metier.errors import UsageError
 from metier.tasks import blend
 from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
 from metier.tasks.text_rungs import (
@@ -20,23 +19,17 @@ from metier.tasks.text_rungs import (
     FrozenRung,
     blended,
     class_weights,
-    embedding_seconds,
-    few_labels,
     judge_of,
     label_words,
     name_prior,
     shaped,
 )
 from metier.trunk.features import Trunk
-from metier.tune import private
+from metier.tune import private, sizing
 
-# Peak learning rates: LoRA wants some ten times full fine-tuning's (Schulman 2025, "LoRA without regret").
-_RATES = {"adapter": 1e-3, "full": 1e-4}
 _HEAD_RATE = 1e-3
-# A private head starts from the labels' names alone: it has further to go, and chosen passes to go it in.
-_PRIVATE_HEAD_RATE, _PRIVATE_EPOCHS = 0.1, 10
-# A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
-_STEP_COST = {"adapter": 3.0, "full": 4.5}
+# A private head starts from the labels' names alone: it has further to go.
+_PRIVATE_HEAD_RATE = 0.1
 _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
@@ -67,8 +60,7 @@ class TunedRung:
 
     def estimate(self, work: Work) -> float:
         """Seconds for the fewest layers and epochs this rung would make do with."""
-        layers = work.plan.adapter.layers or _layer_choices(work)[-1]
-        return embedding_seconds(work) + self._seconds(work, layers, _epochs(work)[-1])
+        return sizing.least_seconds(self.name, work)
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Train from the frozen rung's head; choose the best step and the scale on validation."""
@@ -113,7 +105,7 @@ class TunedRung:
         rung as the climb left it: the rows that were held out are then learnt in one more pass at a lower rate.
         """
         if private.asked(work.plan):
-            return _start_without_data(work), self._settings(work)
+            return _start_without_data(work), sizing.settings(self.name, work)
         if work.settings is None:
             frozen = work.earlier.get("frozen")
             head: dict[str, Any] = {}
@@ -122,7 +114,7 @@ class TunedRung:
             decided = work.folder / _DECIDED
             # Written down at once: a run that is taken up again has less time left, yet must not decide otherwise.
             if not decided.is_file():
-                files.write_json(decided, self._settings(work))
+                files.write_json(decided, sizing.settings(self.name, work))
             return frozen, {**files.read_json(decided), "head": head}
         here = work.earlier.get(self.name)
         frozen = work.earlier.get("frozen")
@@ -134,52 +126,14 @@ class TunedRung:
         rate = work.settings["learning_rate"] * _LAST_PASS
         return here, {**work.settings, "epochs": 1, "learning_rate": rate, "scale": 1.0}
 
-    def _settings(self, work: Work) -> dict[str, Any]:
-        """How many layers and epochs: the most that the time allows, from the best choice down."""
-        training, adapter = work.plan.training, work.plan.adapter
-        total = work.trunk.base.layers
-        layer_choices = [adapter.layers] if adapter.layers else _layer_choices(work)
-        if layer_choices[0] > total:
-            raise UsageError(
-                "too-many-layers",
-                f"--layers must be at most the base's {total} layers.",
-                found=str(layer_choices[0]),
-                fix=f"--layers {total}",
-            )
-        left = work.seconds_left
-        choices = [(layers, epochs) for layers in layer_choices for epochs in _epochs(work)]
-        fitting = [c for c in choices if left is None or self._seconds(work, *c) <= left] or choices[-1:]
-        layers, epochs = fitting[0]
-        return {
-            "layers": layers,
-            "epochs": epochs,
-            "learning_rate": training.learning_rate or _RATES[self.name],
-            "rank": adapter.rank,
-            "alpha": adapter.alpha,
-            "contrastive": _by_pairs_first(work),
-        }
-
     def _anew(self, work: Work, settings: Mapping[str, Any]) -> bool:
         """Whether the last fit on all rows is a new training: the first answer stands, however often the run stops."""
         decided = work.folder / _DECIDED
         if not decided.is_file():
             left = work.seconds_left
-            fits = left is None or self._seconds(work, settings["layers"], settings["epochs"]) <= left
+            fits = left is None or sizing.seconds(self.name, work, settings["layers"], settings["epochs"]) <= left
             files.write_json(decided, {"anew": fits})
         return bool(files.read_json(decided)["anew"])
-
-    def _seconds(self, work: Work, layers: int, epochs: int) -> float:
-        rows = len(work.train)
-        some = work.train.inputs[: min(rows, 512)]
-        tokens = rows * float(np.mean(work.trunk.tokens(some).lengths))
-        share = layers / work.trunk.base.layers
-        below = tokens * (1 - share)
-        if _by_pairs_first(work):
-            from metier.tune import contrastive
-
-            seen = contrastive.steps_for(rows + work.train.target.width) * contrastive.TEXTS_PER_BATCH
-            below += seen * tokens / max(1, rows) * share * _STEP_COST[self.name]
-        return 10 + (tokens * epochs * share * _STEP_COST[self.name] + below) / work.trunk.speed()
 
     # ------------------------------------------------------------------------------------------------- training
 
@@ -380,30 +334,3 @@ def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
         dial.turn(scale)
         scored.append((pupil.score(), scale))
     return max(scored)[1]
-
-
-def _by_pairs_first(work: Work) -> bool:
-    """Whether training starts from pairs of texts: where the plan says so or, left to itself, with few labels."""
-    if private.asked(work.plan):
-        return False
-    asked = work.plan.adapter.contrastive
-    return work.train.target.width > 1 and (asked == "yes" or (asked == "auto" and few_labels(work.train)))
-
-
-def _layer_choices(work: Work) -> list[int]:
-    """The upper two thirds or, at three quarters of that cost, the upper half.
-
-    What the lower ones hold is the language itself: tuning them too was seen to cost more and to gain nothing.
-    """
-    total = work.trunk.base.layers
-    return sorted({max(1, round(total * 2 / 3)), max(1, total // 2)}, reverse=True)
-
-
-def _epochs(work: Work) -> list[int]:
-    """Passes over the rows, best first: small data wants more of them, and too many unlearn."""
-    if work.plan.training.epochs:
-        return [work.plan.training.epochs]
-    best = int(np.clip(round(12_000 / max(1, len(work.train))), 3, 12))
-    if private.asked(work.plan):
-        return [_PRIVATE_EPOCHS, _PRIVATE_EPOCHS // 2]
-    return sorted({best, max(2, best // 2), 2}, reverse=True)
