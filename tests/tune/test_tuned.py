@@ -18,7 +18,7 @@ from metier.tasks.contract import Predictor, Work
 from metier.tasks.text_rungs import FrozenRung, LinearRung
 from metier.trunk.base import find
 from metier.trunk.features import Trunk
-from metier.tune import loop
+from metier.tune import loop, sizing
 from metier.tune.tuned import ADAPTER, FULL, TunedRung
 
 MakeWork = Callable[..., Work]
@@ -149,8 +149,8 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_weights(
 def test_what_was_decided_in_time_holds_when_less_time_is_left(make_work: MakeWork, tmp_path: Path) -> None:
     ample = make_work(tmp_path / "ample", plan={"epochs": None}, rows=40)
     hurried = replace(ample, folder=tmp_path / "hurried", seconds_left=0.0)
-    decided = ADAPTER._settings(ample)
-    assert ADAPTER._settings(hurried) != decided
+    decided = sizing.settings("adapter", ample)
+    assert sizing.settings("adapter", hurried) != decided
     with pytest.raises(KeyboardInterrupt):
         ADAPTER.fit(replace(ample, progress=Stopping(3)))
     _, settings = ADAPTER.fit(replace(ample, seconds_left=0.0, plan=ample.plan))
@@ -197,8 +197,8 @@ def test_less_time_gives_fewer_layers_and_epochs(make_work: MakeWork, tmp_path: 
     work = make_work(tmp_path, plan={"epochs": None})
     work.trunk.tokens_per_second = 1000.0
     try:
-        asked = [ADAPTER._settings(replace(work, seconds_left=left)) for left in (None, 30.0, 0.0)]
-        costs = [ADAPTER._seconds(work, found["layers"], found["epochs"]) for found in asked]
+        asked = [sizing.settings("adapter", replace(work, seconds_left=left)) for left in (None, 30.0, 0.0)]
+        costs = [sizing.seconds("adapter", work, found["layers"], found["epochs"]) for found in asked]
         assert costs[0] > costs[1] >= costs[2]
         assert costs[1] <= 30
         assert asked[2]["layers"] == 2

@@ -138,14 +138,21 @@ class FrozenRung:
         With few labels nothing can be chosen on held-out rows: the head then stays near the labels' own names, and its
         penalty follows from the number of labels.
         """
+        examples = _affordable(work)
+        few = work.settings["few"] if work.settings else few_labels(examples)
+        # By the time that words are counted, the features are gone: of a million rows both together are too much.
+        main, l2 = self._main(work, examples, few)
+        predictor, shares = (main, {}) if few else blended(main, work)
+        affordable = len(examples) / max(1, len(work.train))
+        settings = {"l2": l2, "rows": len(examples), "affordable": affordable, "few": few, "blend": shares}
+        return predictor, settings
+
+    def _main(self, work: Work, examples: Examples, few: bool) -> tuple[FrozenPredictor, float]:
+        """The head, and its penalty."""
         from metier.tune import heads
 
-        examples = _affordable(work)
         features = work.trunk.features(examples.inputs)
-        few = work.settings["few"] if work.settings else few_labels(examples)
-        prior = None
-        if few:
-            prior = name_prior(work.trunk, examples.target)
+        prior = name_prior(work.trunk, examples.target) if few else None
 
         def fit_one(l2: float, start: heads.Head | None) -> heads.Head:
             return heads.fit(
@@ -171,11 +178,7 @@ class FrozenRung:
         else:
             held_out, worth = work.trunk.features(work.validation.inputs), worth_of(work)
             head, l2 = heads.choose(_PENALTIES, fit_one, lambda head: worth(shaped(head.outputs(held_out))))
-        main = FrozenPredictor(work.trunk, head)
-        predictor, shares = (main, {}) if few else blended(main, work)
-        affordable = len(examples) / max(1, len(work.train))
-        settings = {"l2": l2, "rows": len(examples), "affordable": affordable, "few": few, "blend": shares}
-        return predictor, settings
+        return FrozenPredictor(work.trunk, head), l2
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read the head, and the words where there are some."""
