@@ -156,3 +156,30 @@ def finished(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory, metier: 
     assert answer.code == 0, answer
     run = Path(answer.json["run"])
     return Finished(words, answer, data, test, tiny_base, place / "home", place / "expert", run)
+
+
+NUMBERED_THINGS = {
+    "card": ["card", "plastic", "visa card", "bank card"],
+    "transfer": ["transfer", "wire", "standing order", "remittance"],
+    "login": ["login", "password", "sign in", "pin code"],
+    "fees": ["fee", "charge", "cost", "price"],
+}
+NUMBERED_FRAMES = ["my {} does not work", "please help with the {}", "the {} is wrong again", "tell me more of the {}"]
+
+
+@pytest.fixture
+def ticket_rows(tmp_path: Path) -> Callable[[int], Path]:
+    """A CSV of so many easy tickets of four intents, with the columns text and intent."""
+
+    def write(rows: int) -> Path:
+        rng = np.random.default_rng(0)
+        lines = ["text,intent"]
+        for at in range(rows):
+            intent = list(NUMBERED_THINGS)[at % 4]
+            thing = NUMBERED_THINGS[intent][rng.integers(4)]
+            lines.append(f"{NUMBERED_FRAMES[rng.integers(4)].format(thing)} {rng.integers(1000)},{intent}")
+        path = tmp_path / "tickets.csv"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
