@@ -68,7 +68,7 @@ def expert_of(name: str, folder: str | None) -> Expert:
     """The expert in `folder`, or one tuned for this benchmark."""
     place = Workspace.find(None if folder else WORK)
     if folder is None:
-        files, rung = datasets.load(name), NAMES[name]
+        files, rung = datasets.load(name), NAMES.get(name, "frozen")
         choices = {"rung": rung, "time_limit": "none", **_CHOICES.get(rung, {})}
         folder = str(metier.tune(files.train, target=files.spec.target, workspace=WORK, **choices).expert)
     return Expert.load(Path(folder), cache=place.cache)
