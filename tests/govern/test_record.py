@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,22 @@ def test_locks_and_what_killed_writers_left_are_no_evidence(tmp_path: Path) -> N
         assert [entry["path"] for entry in done["files"]] == ["key.json", "plan.json"]
         assert record.verify(run.folder).ok
     assert record.verify(run.folder).ok
+
+
+def test_the_clock_of_a_run_may_write_while_the_record_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("key.json", "plan.json"):
+        files.write_json(tmp_path / name, {})
+    listed = record._listed
+
+    def writing(folder: Path) -> Iterator[str]:
+        # What the clock's thread was just writing is listed, and gone before it can be read.
+        yield f"{files.TEMPORARY}0123456789abcdef"
+        yield from listed(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(record, "_listed", writing)
+        record.seal(tmp_path)
+    assert record.verify(tmp_path).ok
 
 
 def test_looking_into_the_folder_with_a_file_manager_changes_nothing(run: Path) -> None:
