@@ -3,8 +3,8 @@
 A rung is *taken* when it is better than the one stood on by more than chance: when the paired interval of its gain in
 the ladder's metric lies above zero; or when that metric has not fallen and the paired interval of the gain in log loss,
 which sees far smaller differences, lies above zero. At level .95 the first errs in 2.5% of cases where the rungs are
-truly equal; the second, which is the sharper one, is held to a fifth of that. Together they climb for nothing in some 3%,
-which leaves room under 5% for what intervals of few rows lack.
+truly equal; the second, which is the sharper one, is held to a fifth of that. Together they climb for nothing in some
+3%, which leaves room under 5% for what intervals of few rows lack.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 
 from metier.evaluate.intervals import Gain, paired_gain
 from metier.tasks.contract import Array, Metric, Target
-
 
 _FINER = 5  # times rarer may the test of log loss err
 
