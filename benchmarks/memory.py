@@ -1,4 +1,4 @@
-"""Peak memory of `metier tune`: an adapter on Banking77, and the frozen rung on a million generated texts of 20 tokens."""
+"""Peak memory of `metier tune`: an adapter on Banking77, and the frozen rung on a million texts of 20 tokens."""
 
 from __future__ import annotations
 
