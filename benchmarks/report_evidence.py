@@ -134,10 +134,10 @@ def _quick(rung: str) -> Wanted:
 
 
 EVIDENCE = (
-    *(_faithful(name) for name in ("banking77", "sms_spam", "tweeteval_emotion_train")),
+    *(_faithful(name) for name in ("banking77", "ag_news", "sms_spam")),
     *(
         _influence(name, rung)
-        for name in ("banking77", "tweeteval_emotion_train", "sms_spam")
+        for name in ("banking77", "financial_phrasebank", "ag_news")
         for rung in ("frozen", "adapter")
     ),
     *(_quick(rung) for rung in ("frozen", "adapter")),
