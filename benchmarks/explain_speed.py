@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--name", default="banking77", help="data set")
     parser.add_argument("--rungs", nargs="*", default=list(RUNGS))
     parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--expert", help="measure this expert, tuned in the workspace METIER_HOME, and no other")
+    parser.add_argument("--expert", help="measure this expert of that (one) rung, tuned in the workspace METIER_HOME")
     choices = parser.parse_args()
     files = datasets.load(choices.name)
     for rung in choices.rungs[:1] if choices.expert else choices.rungs:
@@ -68,8 +68,7 @@ def main() -> None:
             more = {"rung": rung, "time_limit": "none", **RUNGS[rung]}
             folder = metier.tune(files.train, target=files.spec.target, workspace=WORK, **more).expert
         figures = measure(choices.name, folder, place, choices.rows)
-        title = Path(folder).name if choices.expert else rung
-        record(f"{choices.name}/{title}", figures, seconds=time.perf_counter() - start, quick=choices.rows < 200)
+        record(f"{choices.name}/{rung}", figures, seconds=time.perf_counter() - start, quick=choices.rows < 200)
 
 
 if __name__ == "__main__":
