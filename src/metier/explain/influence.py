@@ -83,18 +83,26 @@ def joined(predictor: Any, ends: Sequence[Part]) -> Array:
     return np.asarray(predictor.mixed(*outputs) if hasattr(predictor, "mixed") else outputs[0])
 
 
-def influence(learnt: Sequence[Part], truth: Array, asked: Sequence[Part], codes: Array) -> Array:
+def misses(learnt: Sequence[Part], truth: Array) -> list[Array]:
+    """The direction (n, k) in which each part missed each training row: what `influence` asks of them every time."""
+    return [_unit(_miss(part, truth)) for part in learnt]
+
+
+def influence(
+    learnt: Sequence[Part], truth: Array, asked: Sequence[Part], codes: Array, missed: Sequence[Array] | None = None
+) -> Array:
     """How far each training row (n) pulled the model towards each claim (m): (m, n), negative where it pulled away.
 
     `learnt` and `asked` are the parts of the same predictor on training rows with `truth` (n,) and on examples with
-    claims `codes` (m,): classes, or +1 and -1 for more and less of a quantity.
+    claims `codes` (m,): classes, or +1 and -1 for more and less of a quantity. `missed` is what `misses` gives.
     """
+    missed = misses(learnt, truth) if missed is None else missed
     total = np.zeros((len(codes), len(truth)), np.float32)
-    for own, other in zip(learnt, asked, strict=True):
+    for own, other, miss in zip(learnt, asked, missed, strict=True):
         inside = other.inside if own.middle is None else _shortened(other.inside, own.middle, own.shrink)
         kernel = inside @ own.inside.T
         kernel = kernel.toarray() if hasattr(kernel, "toarray") else kernel
-        total -= other.share * np.asarray(kernel, np.float32) * (_pull(other, codes) @ _unit(_miss(own, truth)).T)
+        total -= other.share * np.asarray(kernel, np.float32) * (_pull(other, codes) @ miss.T)
     return total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from metier import files
 from metier.errors import ResourceError
 from metier.expert import Expert
-from metier.explain.influence import Part, levelled, parts
+from metier.explain.influence import Part, levelled, misses, parts
 from metier.explain.subject import quiet, untraced
 from metier.govern.origin import Origin
 from metier.progress import Progress
@@ -39,6 +40,11 @@ class Memory:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    @cached_property
+    def missed(self) -> list[Array]:
+        """What `influence` asks of the rows every time."""
+        return misses(self.parts, self.examples.targets)
 
     def similarity(self, vectors: Array) -> Array:
         """What `seen` made of m examples -> their cosines with every row, (m, n) float32."""

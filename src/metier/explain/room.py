@@ -154,7 +154,7 @@ def _explained(explainer: Explainer, inputs: Inputs, shifts: Array | None) -> li
         told = replace(claims, outputs=shifted)
     near = claims if explainer.quick is asked else rough.claims(quick, claims)
     if memory is not None and own and plan.explain.examples:
-        pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes)
+        pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes, memory.missed)
     method = explainer.chosen.method
     weights = [np.zeros(count) for count in claims.units]
     if method is not None:

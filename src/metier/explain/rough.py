@@ -17,7 +17,7 @@ from metier.explain.subject import Claims, Subject
 def of(plain: Subject) -> Subject:
     """The same subject in bfloat16; the subject itself where that would be no quicker, or where there is no trunk."""
     predictor = _halved(plain.predictor) if native() else None
-    return plain if predictor is None else replace(plain, predictor=predictor)
+    return plain if predictor is None else replace(plain, predictor=predictor, emptied={})
 
 
 def native() -> bool:

@@ -30,6 +30,8 @@ class Subject:
     predictor: Predictor
     calibration: Mapping[str, float]
     usual: Inputs | None
+    # Raw outputs of what is left once everything is removed, by what that is: of texts always the same, nothing.
+    emptied: dict[str, Array] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 
     def kept(self, inputs: Inputs, kept: Kept) -> list[Array]:
         """For each (position, masks (m, units)) the raw outputs of its copies, each distinct copy asked once."""
@@ -62,7 +64,7 @@ class Subject:
         """
         units = tuple(len(self.task.units(inputs, at)) for at in range(len(inputs)))
         outputs = self.predictor.outputs(inputs) if outputs is None else outputs
-        empty = np.concatenate(self.kept(inputs, [(at, np.zeros((1, count), bool)) for at, count in enumerate(units)]))
+        empty = self._empty(inputs, units)
         codes = outputs.argmax(axis=1) if outputs.ndim == 2 else np.where(outputs >= empty, 1, -1)
         codes = codes if said is None else said
         full, least = self.support(outputs, codes), self.support(empty, codes)
@@ -70,6 +72,18 @@ class Subject:
             # A guess among k labels is all that is left of a claim nothing speaks for, whatever an empty text gets.
             least = np.minimum(least, 1 / outputs.shape[1])
         return Claims(inputs, units, outputs, codes, full, least)
+
+    def _empty(self, inputs: Inputs, units: Sequence[int]) -> Array:
+        """(n, k) or (n,) raw outputs of the examples with every unit removed, each distinct one asked once, ever."""
+        nothing = [(at, np.zeros((1, count), bool)) for at, count in enumerate(units)]
+        left = self.task.keeping(inputs, nothing, self.usual)
+        names = [repr(one) for one in left.to_pylist()]
+        new = {name: at for at, name in enumerate(names) if name not in self.emptied}
+        if new:
+            places = np.array(list(new.values()))
+            told = self.predictor.outputs(left.take(places))
+            self.emptied.update(zip(new, told, strict=True))
+        return np.stack([self.emptied[name] for name in names])
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Remembering(Subject):
     @classmethod
     def of(cls, plain: Subject) -> Remembering:
         """With nothing remembered yet."""
-        return cls(plain.task, plain.target, plain.predictor, plain.calibration, plain.usual)
+        return cls(plain.task, plain.target, plain.predictor, plain.calibration, plain.usual, emptied=plain.emptied)
 
     def asked(self, inputs: Inputs, kept: Kept) -> Array:
         """As a plain subject answers; the inputs must always be the same."""

@@ -44,6 +44,7 @@ class Trunk:
         """The same base with other weights in it; what it makes of texts is cached nowhere."""
         other = Trunk(self.base, None, self.progress)
         other.__dict__["model"] = model.eval()
+        other.__dict__["tokenizer"] = self.tokenizer
         return other
 
     @property
