@@ -134,7 +134,7 @@ def _quick(rung: str) -> Wanted:
 
 
 EVIDENCE = (
-    *(_faithful(name) for name in ("banking77", "ag_news", "sms_spam")),
+    *(_faithful(name) for name in ("banking77", "ag_news", "financial_phrasebank", "sms_spam")),
     *(
         _influence(name, rung)
         for name in ("banking77", "financial_phrasebank", "ag_news")
