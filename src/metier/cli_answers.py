@@ -45,6 +45,10 @@ def tuned(outcome: Tuned) -> None:
         if figures[part]:
             found = figures[part][metric]
             click.echo(f"{part}: {metric} {_interval(found)}")
+    if "mitigation" in figures:
+        eased = figures["mitigation"]
+        drawn = f"; {eased['rows']:,} rows drawn, {eased['different_rows']:,} different" if "rows" in eased else ""
+        click.echo(f"mitigation: {eased['mitigation']} by {eased['group']}{drawn}")
     click.echo(f"expert: {outcome.expert}\nreport: {outcome.report}\nrun:    {outcome.run}")
 
 

@@ -94,6 +94,7 @@ def test_each_mitigation_narrows_the_gap_it_is_for_on_unseen_rows(place: Path, t
     assert gaps(place, drawn.expert)["demographic_parity"] < 0.5 * plain["demographic_parity"]
     told = drawn.figures["mitigation"]
     assert (told["mitigation"], told["group"], told["groups"]) == ("reweighting", "sex", ["female", "male"])
+    assert "reweighting by sex" in drawn.report.read_text(encoding="utf-8")
     assert told["different_rows"] < told["rows"] == pytest.approx(800, abs=4)
     even = tuned(place, tiny_base, mitigate="balanced-sampling", mitigate_by=("sex",))
     assert gaps(place, even.expert)["demographic_parity"] < 0.5 * plain["demographic_parity"]
@@ -135,6 +136,7 @@ def test_an_expert_with_thresholds_answers_by_group_everywhere_alike(place: Path
     ("choices", "code"),
     [
         ({"mitigate": "reweighting"}, "no-group"),
+        ({"mitigate_by": ("sex",)}, "no-mitigation"),
         ({"mitigate": "reweighting", "mitigate_by": ("sx",)}, "no-such-column"),
         ({"mitigate": "group-thresholds", "mitigate_by": ("income",)}, "bands-of-numbers"),
         ({"mitigate": "reweighting", "mitigate_by": ("sex",), "target": "income"}, "no-mitigation"),

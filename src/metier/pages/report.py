@@ -169,6 +169,8 @@ def _facts(plan: Plan, dataset: Dataset, climb: Climb, base: Base) -> Section:
         ["Measured by", held],
         ["Seed", str(plan.seed)],
     ]
+    if plan.fair.mitigate != "none":
+        rows.append(["Mitigation", f"{plan.fair.mitigate} by {', '.join(plan.fair.mitigate_by)}"])
     return Section("facts", "What went in", {"rows": rows})
 
 

@@ -105,10 +105,15 @@ class GroupThresholds:
 def chosen(dataset: Dataset, examples: Examples, plan: Plan) -> Mitigation | None:
     """The plan's mitigation for these training examples, None where it asks for none.
 
-    Raises UsageError where it can't be: no column named, no labels, thresholds of more than two labels, or privacy.
+    Raises UsageError where it can't be: half of it is missing, no labels, thresholds of more than two, or privacy.
     """
     fair, name = plan.fair, plan.fair.mitigate
     if name == "none":
+        if fair.mitigate_by:
+            found = f"{_FLAG} {' '.join(fair.mitigate_by)} alone"
+            raise _refused(
+                "no-mitigation", f"{_FLAG} needs --mitigate to say how.", found, "Add --mitigate reweighting."
+            )
         return None
     if not fair.mitigate_by:
         raise _refused("no-group", f"--mitigate {name} needs to know whose groups.", "no column", f"{_FLAG} COLUMN")
