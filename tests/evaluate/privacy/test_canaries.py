@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.conftest import tickets, write_tickets
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from metier import lifecycle
@@ -24,7 +25,6 @@ from metier.plan import Plan
 from metier.progress import Silent
 from metier.tasks.contract import LikelihoodPredictor
 from metier.workspace import Workspace
-from tests.conftest import tickets, write_tickets
 
 CANARIES = Canaries(seed=3, repeats=(1, 1, 1, 12, 12, 12), template="the code is {secret}", length=6)
 
@@ -211,6 +211,6 @@ def test_planting_keeps_the_texts_in_order_and_a_record_gives_the_same_again() -
     ],
 )
 def test_canaries_that_cannot_be_drawn_are_refused(more: dict[str, Any], found: str) -> None:
-    with pytest.raises(UsageError, match="bad-canaries|Canaries need") as error:
+    with pytest.raises(UsageError, match="Canaries need") as error:
         replace(CANARIES, **more)
     assert found in error.value.found

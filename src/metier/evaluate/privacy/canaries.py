@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -141,8 +142,8 @@ def exposures(
     out = []
     for scorer in scorers:
         scores = np.asarray(scorer(texts), np.float64)
-        own = [scores[start:end] for start, end in zip(ends, ends[1:], strict=False)]
-        out.append([_exposure(canaries, number, each, level) for number, each in enumerate(own)])
+        parts = [scores[start:end] for start, end in pairwise(ends)]
+        out.append([_exposure(canaries, number, each, level) for number, each in enumerate(parts)])
     return out
 
 
