@@ -58,7 +58,7 @@ def recalibrated(expert: Expert, origin: Origin, rung: TrainingRung, scale: floa
         outputs = moved.applied(outputs, moved.of(origin.dataset.table, every.rows), target)
     calibration = target.calibrate(outputs, every.targets)
     threshold = target.threshold(target.calibrated(outputs, calibration), every.targets, plan)
-    return Recalibrated(calibration, threshold, moved and moved.record(), len(every))
+    return Recalibrated(calibration, threshold, None if moved is None else moved.record(), len(every))
 
 
 def _rungs(origin: Origin) -> Path:
