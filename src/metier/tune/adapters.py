@@ -138,7 +138,7 @@ class TextPupil:
         Shares are by row or, where labels have weights, by weight: the sum of the pieces is the batch's own mean loss.
         """
         lengths = self.tokens.lengths[batch]
-        parts = [batch[piece] for piece in by_token_budget(lengths, _TOKENS_PER_PIECE)]
+        parts = [batch[piece] for piece in by_token_budget(lengths, _TOKENS_PER_PIECE, alike=0)]
         sizes = [self._weight(part) for part in parts]
         return [(part, size / sum(sizes)) for part, size in zip(parts, sizes, strict=True)]
 
