@@ -236,6 +236,17 @@ def resume_weights(opened: Any, folder: Path) -> None:
     set_peft_model_state_dict(opened, load_file(folder / ADAPTER))
 
 
+def copy_but_words(model: nn.Module) -> nn.Module:
+    """A copy for an adapter: its blocks are its own; the tables of words, half of a small base, are read by both.
+
+    An adapter never changes those.
+    """
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    # Parameters of their own over the same numbers: moved to a device, they leave the others where they are.
+    shared = {id(table): nn.Parameter(table.detach(), requires_grad=table.requires_grad) for table in tables}
+    return copy.deepcopy(model, shared)
+
+
 def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
     """Add an adapter folder's update to a base's weights in place: W + (alpha / r) * B @ A; PEFT is not needed."""
     import json
