@@ -1,1 +1,1 @@
-"""Records in SQL: SQLite in the workspace by default, PostgreSQL for a team; artefacts in a folder or an object store."""
+"""Records in SQL (SQLite in the workspace, PostgreSQL for a team); artefacts in a folder or an object store."""

@@ -229,7 +229,7 @@ def _last(connection: Connection) -> Record | None:
 
 
 def _about(column: Any, subject: str) -> Any:
-    """`banking` finds expert:banking and release:banking@3, `release` every release, `release:banking@3` itself alone."""
+    """`banking` finds expert:banking and release:banking@3, `release` all releases, `release:banking@3` itself."""
     import sqlalchemy
 
     def literal(text: str) -> str:

@@ -76,7 +76,7 @@ def link_of(content: Mapping[str, Any]) -> str:
 
 def next_record(act: Act, seq: int, previous: str, at: str, who: tuple[str, str]) -> Record:
     """The record of an act at this place of the chain; `who` is (actor, role)."""
-    content = {
+    content: dict[str, Any] = {
         "seq": seq,
         "id": act.id,
         "at": at,

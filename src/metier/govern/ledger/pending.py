@@ -1,4 +1,4 @@
-"""Acts that could not be written when they were done (the database was away): kept as files, written once it is back."""
+"""Acts that could not be written when they were done (the database was away): files until it is back."""
 
 from __future__ import annotations
 
