@@ -11,37 +11,52 @@ from metier.evaluate.bias.group_intervals import gap_interval
 from metier.evaluate.bias.group_report import positive, shares_json
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.tasks.contract import Array, Metric, Target
-from metier.tune.unmitigated import Sides
+from metier.tune.answers import Answers, Tested
+from metier.tune.ladder import Climb, Course
+from metier.tune.mitigation import Mitigation
+from metier.tune.unmitigated import Folds, Sides, sides
 
 GAPS = ("demographic_parity_difference", "equalized_odds_difference")
 
 
-def brought(sides: Sides, target: Target, metric: Metric, *, level: float, seed: int) -> dict[str, Any]:
+def told(
+    mitigation: Mitigation, course: Course, climb: Climb, plain: Folds, answers: Answers, test: Tested | None
+) -> dict[str, Any]:
+    """`brought`, or None for it and why that is not known (`not_measured`): what `tune --json` adds of a mitigation."""
+    with course.progress.stage("what the mitigation brought"):
+        found = sides(mitigation, course, climb, plain, answers, test)
+        if isinstance(found, str):
+            return {"brought": None, "not_measured": found}
+        level, seed = course.plan.ladder.level, course.plan.seed
+        return {"brought": brought(found, climb.held_out.target, course.metric, level=level, seed=seed)}
+
+
+def brought(found: Sides, target: Target, metric: Metric, *, level: float, seed: int) -> dict[str, Any]:
     """The figures of `tune --json`, `mitigation.brought`; a change below 0 is a narrower gap.
 
     Of several labels the one is looked at whose errors differed most without the mitigation.
     """
-    groups, truth = sides.groups, sides.truth
+    groups, truth = found.groups, found.truth
 
     def measured(one: Array, other: Array, labels: Array) -> group_gaps.Gaps:
         return group_gaps.measure(groups, truth, one, other, labels, level=level, seed=seed)
 
-    without = measured(sides.before, sides.after, positive(target))
+    without = measured(found.before, found.after, positive(target))
     label = without.label
-    changed = measured(sides.after, sides.before, np.array([label]))
+    changed = measured(found.after, found.before, np.array([label]))
     score = [
         bootstrap({metric.name: metric}, truth, side, level=level, seed=seed)[metric.name]
-        for side in (sides.before, sides.after)
+        for side in (found.before, found.after)
     ]
-    gain = paired_gain(metric, truth, sides.before, sides.after, level=level, seed=seed)
-    rates = [shares_json(groups, found, label, level)[1] for found in (without.rates, changed.rates)]
+    gain = paired_gain(metric, truth, found.before, found.after, level=level, seed=seed)
+    rates = [shares_json(groups, each, label, level)[1] for each in (without.rates, changed.rates)]
     return {
         "rows": len(truth),
-        "how": sides.how,
+        "how": found.how,
         "label": target.values(np.array([label]))[0],
         **{
             name: {
-                **_both(*(Interval(*gap_interval(name, found.rates, label, level)) for found in (without, changed))),
+                **_both(*(Interval(*gap_interval(name, each.rates, label, level)) for each in (without, changed))),
                 "change": group_gaps.as_json(changed.tuning[name]),
             }
             for name in GAPS
