@@ -38,7 +38,9 @@ def documents(screen: Screen, workspace: str | None, release: str, output: str |
         screen.show(open_, lambda: told.questions(open_))
         return
     if output is None:
-        raise UsageError("no-output", "Documents need a folder.", found="no -o", fix=f"metier documents {release} -o DIR")
+        raise UsageError(
+            "no-output", "Documents need a folder.", found="no -o", fix=f"metier documents {release} -o DIR"
+        )
     if options["check"]:
         found = room.stale(output, dossier)
         screen.show({"current": not found, "problems": found}, lambda: told.checked(found))

@@ -14,6 +14,7 @@ from typing import Any
 
 from metier.errors import MetierError, UsageError
 from metier.govern.documents import sources
+from metier.govern.documents.dossier import ANSWERS
 from metier.govern.documents.questions import QUESTIONS
 from metier.govern.documents.sources import Source
 
@@ -21,14 +22,14 @@ _TOP, _ONE = {"by", "on", "answers"}, {"answer", "by", "on", "question", "for"}
 
 
 def read(path: str | Path) -> Source:
-    """The answers in a file. Raises UsageError, naming all that is wrong."""
+    """The answers in a file, as the copy that will lie beside the documents. Raises UsageError, naming all faults."""
     try:
         source = sources.read(Path(path))
     except MetierError as error:
         raise _bad([f"{path} cannot be read as JSON: {error.found}"]) from error
     if problems := _problems(source.data):
         raise _bad(problems)
-    return source
+    return sources.made(ANSWERS, source.data)
 
 
 def given(source: Source | None, id: str) -> tuple[str, str, str, str] | None:

@@ -91,7 +91,11 @@ class Basis:
     @property
     def measured_on(self) -> tuple[str, str] | None:
         """(source, pointer) of the best figures there are: an evaluation's, else the test's, else the validation's."""
-        for name, place in ((EVALUATION, "/metrics"), ("run/evaluation.json", "/test"), ("run/evaluation.json", "/validation")):
+        for name, place in (
+            (EVALUATION, "/metrics"),
+            ("run/evaluation.json", "/test"),
+            ("run/evaluation.json", "/validation"),
+        ):
             if self.get(name, place):
                 return name, place
         return None
@@ -102,7 +106,9 @@ class Basis:
         found = self.measured_on
         if found is None:
             return None
-        name, place = (found[0], "/generic") if found[0] == EVALUATION else ("run/evaluation.json", "/evaluation/generic")
+        name, place = (
+            (found[0], "/generic") if found[0] == EVALUATION else ("run/evaluation.json", "/evaluation/generic")
+        )
         return (name, place) if self.get(name, place) else None
 
     def rows_measured(self) -> Cell:
@@ -121,7 +127,9 @@ class Basis:
 
     def named(self, role: str) -> str:
         """Who has this role by the registry's approvals, or just the role."""
-        names = [str(entry["name"]) for entry in self.dossier.approvals if entry.get("role") == role and entry.get("name")]
+        names = [
+            str(entry["name"]) for entry in self.dossier.approvals if entry.get("role") == role and entry.get("name")
+        ]
         return f"{names[-1]}, {role}" if names else role
 
     def listed(self, name: str, place: str) -> Iterator[tuple[int, Any]]:

@@ -1,7 +1,7 @@
-"""The bill of materials: expert, base, data sets and software as CycloneDX components, and the same as a readable page.
+"""The bill of materials: expert, base, data sets and software as CycloneDX, and the same as a page.
 
-The library models components, hashes and licences; the model's own card (`modelCard`, CycloneDX 1.5 and later), which it
-does not model yet, is added to its JSON.
+The library models components, hashes and licences; the model's own card (`modelCard`, CycloneDX 1.5 and later), which
+it does not model yet, is added to its JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def write(basis: Basis) -> Document:
         Part("Model", (_table(_models(basis)),)),
         Part("Data sets", (_table(_data(basis)),)),
         Part("Software recorded with the run", (_table(_recorded(basis)),), "Exactly what the expert was made with."),
-        Part("Software installed where this document was made", (_table(_installed(basis)),), "What metier needs besides."),
+        Part(
+            "Software installed where this document was made",
+            (_table(_installed(basis)),),
+            "What metier needs besides.",
+        ),
         shared.laws("cyclonedx"),
     )
     lead = f"What the expert is made of. {FILE} holds the same for programs."
@@ -82,6 +86,8 @@ def _models(basis: Basis) -> Iterator[Row]:
         "properties": {"metier:root": basis.get(manifest, "/root"), "metier:rung": basis.get(about, "/rung")},
     }
     base = basis.get(about, "/base", {})
+    if not basis.dossier.uses_base:
+        return
     yield {
         "name": base.get("name"),
         "version": str(base.get("sha256"))[:12],
@@ -177,10 +183,12 @@ def _version(name: str) -> str | None:
 def _licence(name: str) -> str | None:
     """What the installed package says its licence is, in a few words."""
     about = metadata.metadata(name)
-    said = about.get("License-Expression") or about.get("License") or ""
+    said = next((about[key] for key in ("License-Expression", "License") if key in about), "")
     if said and len(said) < 80 and "\n" not in said:
         return said
-    classed = [line.rsplit("::", 1)[-1].strip() for line in about.get_all("Classifier") or [] if line.startswith("License")]
+    classed = [
+        line.rsplit("::", 1)[-1].strip() for line in about.get_all("Classifier") or [] if line.startswith("License")
+    ]
     return classed[0] if classed else None
 
 
@@ -232,7 +240,7 @@ def _model_card(basis: Basis) -> dict[str, Any]:
         "modelParameters": {
             "approach": {"type": "supervised"},
             "task": str(basis.get(shared.ABOUT, "/task")),
-            "architectureFamily": str(base.get("architecture")),
+            **({"architectureFamily": str(base.get("architecture"))} if basis.dossier.uses_base else {}),
             "modelArchitecture": str(basis.get(shared.ABOUT, "/rung")),
             "datasets": refs,
         },
@@ -245,5 +253,13 @@ def _table(rows: Iterator[Row]) -> Table:
     shown = []
     for row in rows:
         name: Cell = (Said(str(row["name"]), (row["evidence"],) if row["evidence"] else ()),)
-        shown.append((name, text(row["kind"]), text(row["version"] or ""), text(row["licence"] or "not stated"), text((row["sha256"] or "")[:12])))
+        shown.append(
+            (
+                name,
+                text(row["kind"]),
+                text(row["version"] or ""),
+                text(row["licence"] or "not stated"),
+                text((row["sha256"] or "")[:12]),
+            )
+        )
     return Table(("Component", "Kind", "Version", "Licence", "SHA-256"), tuple(shown))

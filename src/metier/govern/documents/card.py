@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from metier.govern.documents import shared
+from metier.govern.documents import measured, shared
 from metier.govern.documents.basis import EVALUATION, Basis, file_name, plain
 from metier.govern.documents.pieces import Document, Facts, Part, Prose, Said
 from metier.pages import words
@@ -24,23 +24,52 @@ _TASKS: Mapping[tuple[str, str], str] = {
 
 def write(basis: Basis) -> Document:
     """The card of one expert."""
-    ladder = shared.ladder(basis)
+    ladder = measured.ladder(basis)
     parts = (
         Part("Which model this is", (shared.identity(basis),)),
-        Part("Use", (shared.asked(basis, provider="Provider", intended_use="Intended use", out_of_scope_use="Not for", users_affected="Whom it affects", licence="Licence", language="Languages"),)),
+        Part(
+            "Use",
+            (
+                shared.asked(
+                    basis,
+                    provider="Provider",
+                    intended_use="Intended use",
+                    out_of_scope_use="Not for",
+                    users_affected="Whom it affects",
+                    licence="Licence",
+                    language="Languages",
+                ),
+            ),
+        ),
         Part("How it was made", (shared.method(basis), *((ladder,) if ladder else ()))),
         Part("The data", (shared.data(basis),)),
-        shared.figures(basis),
-        shared.groups(basis),
-        shared.slices(basis),
-        Part("What else was measured", (shared.resilience(basis),)),
-        Part("Limits and oversight", (shared.asked(basis, limitations="Limitations", human_oversight="Human oversight", foreseeable_harms="Harms that can be foreseen", trade_offs="Trade-offs"), _abstains(basis))),
-        shared.unmeasured(basis),
+        measured.figures(basis),
+        measured.groups(basis),
+        measured.slices(basis),
+        Part("What else was measured", (measured.resilience(basis),)),
+        Part(
+            "Limits and oversight",
+            (
+                shared.asked(
+                    basis,
+                    limitations="Limitations",
+                    human_oversight="Human oversight",
+                    foreseeable_harms="Harms that can be foreseen",
+                    trade_offs="Trade-offs",
+                ),
+                _abstains(basis),
+            ),
+        ),
+        measured.unmeasured(basis),
         shared.approvals(basis),
-        Part("How to use it", (Prose((Said("metier predict EXPERT DATA, or in Python: Expert.load(folder).predict(rows)."),)),)),
+        Part(
+            "How to use it",
+            (Prose((Said("metier predict EXPERT DATA, or in Python: Expert.load(folder).predict(rows)."),)),),
+        ),
         shared.laws("model-card"),
     )
-    lead = f"A {basis.get(shared.ABOUT, '/task')} model for {basis.get(shared.ABOUT, '/target_column')}, tuned and measured by metier."
+    kind, target = basis.get(shared.ABOUT, "/task"), basis.get(shared.ABOUT, "/target_column")
+    lead = f"An expert of the kind {kind} that predicts {target}, tuned and measured by metier."
     return Document("card", f"{basis.dossier.name}: model card", lead, parts, ("model-card",), front_matter(basis))
 
 
@@ -51,7 +80,15 @@ def front_matter(basis: Basis) -> str:
     task = _task(basis)
     name = slug(basis.dossier.name)
     results = [
-        EvalResult(task_type=task, dataset_type=slug(file), dataset_name=file, dataset_revision=revision, metric_type=metric, metric_name=plain(metric), metric_value=value)
+        EvalResult(
+            task_type=task,
+            dataset_type=slug(file),
+            dataset_name=file,
+            dataset_revision=revision,
+            metric_type=metric,
+            metric_name=plain(metric),
+            metric_value=value,
+        )
         for metric, value, file, revision in _results(basis)
     ]
     data = ModelCardData(
@@ -60,16 +97,13 @@ def front_matter(basis: Basis) -> str:
         license_name=_licence(basis)[1],
         library_name="metier",
         tags=["metier", task, str(basis.get(shared.ABOUT, "/rung"))],
-        base_model=_base(basis),
-        base_model_relation="adapter" if (basis.dossier.expert / "adapter_config.json").is_file() else "finetune",
+        **_base(basis),
         datasets=[slug(file_name(path))] if (path := basis.get("run/data.json", "/train/source/path")) else None,
         pipeline_tag=task if task in _TASKS.values() else None,
         metrics=sorted({metric for metric, *_ in _results(basis)}) or None,
         model_name=name,
         eval_results=results or None,
     )
-    if data.base_model is None:
-        del data.base_model_relation
     return str(data.to_yaml())
 
 
@@ -78,7 +112,9 @@ def _results(basis: Basis) -> list[tuple[str, float, str, str]]:
     found = basis.measured_on
     if found is None or found[1] == "/validation":
         return []
-    source, place = ("evaluation/data.json", "/evaluated/source") if found[0] == EVALUATION else ("run/data.json", "/test/source")
+    source, place = (
+        ("evaluation/data.json", "/evaluated/source") if found[0] == EVALUATION else ("run/data.json", "/test/source")
+    )
     file, revision = file_name(basis.get(source, place + "/path", "")), str(basis.get(source, place + "/sha256", ""))
     figures = [(name, words.finite(one.get("value"))) for name, one in basis.get(*found).items()]
     return [(name, value, file, revision) for name, value in figures if value is not None]
@@ -107,9 +143,14 @@ def _licence(basis: Basis) -> tuple[str | None, str | None]:
     return (said.lower(), None) if re.fullmatch(r"[A-Za-z0-9.+-]+", said) else ("other", said)
 
 
-def _base(basis: Basis) -> str | None:
+def _base(basis: Basis) -> dict[str, Any]:
+    """The base by its name on the hub, and how the expert comes from it; nothing where the hub has no such base."""
     base: Mapping[str, Any] = basis.get(shared.ABOUT, "/base", {})
-    return _BUNDLED if base.get("source") == "bundled" else base["name"] if base.get("source") == "hub" else None
+    name = _BUNDLED if base.get("source") == "bundled" else base.get("name") if base.get("source") == "hub" else None
+    if name is None or not basis.dossier.uses_base:
+        return {}
+    adapter = (basis.dossier.expert / "adapter_config.json").is_file()
+    return {"base_model": str(name), "base_model_relation": "adapter" if adapter else "finetune"}
 
 
 def _abstains(basis: Basis) -> Facts:

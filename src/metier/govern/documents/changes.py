@@ -8,7 +8,19 @@ from typing import Any
 from metier.govern.documents import shared
 from metier.govern.documents.basis import EVALUATION, Basis, file_name, joined, plain, unit
 from metier.govern.documents.dossier import DATA_CHANGE
-from metier.govern.documents.pieces import Block, Cell, Document, Evidence, Facts, Lacking, Part, Prose, Said, Table, text
+from metier.govern.documents.pieces import (
+    Block,
+    Cell,
+    Document,
+    Evidence,
+    Facts,
+    Lacking,
+    Part,
+    Prose,
+    Said,
+    Table,
+    text,
+)
 from metier.govern.documents.sources import pointer
 from metier.govern.run_records import TUNED
 from metier.pages import words
@@ -56,12 +68,18 @@ def _figures(basis: Basis) -> tuple[Block, ...]:
         return (Prose(basis.measured("evaluation", ())),)
     before, after = basis.get(*old, {}), basis.get(*new, {})
     rows = tuple(
-        (text(f"{plain(name)} ({name})" if plain(name) != name else name),
-         basis.figure(old[0], old[1] + pointer(name), unit(name)), basis.figure(new[0], new[1] + pointer(name), unit(name)))
-        for name in after if name in before
+        (
+            text(f"{plain(name)} ({name})" if plain(name) != name else name),
+            basis.figure(old[0], old[1] + pointer(name), unit(name)),
+            basis.figure(new[0], new[1] + pointer(name), unit(name)),
+        )
+        for name in after
+        if name in before
     )
-    words_ = "Both versions were measured on the same rows." if same else (
-        "The two versions were measured on different rows: their figures stand side by side, and prove no difference."
+    words_ = (
+        "Both versions were measured on the same rows."
+        if same
+        else ("The two versions were measured on different rows: their figures stand side by side and prove nothing.")
     )
     return (Prose(text(words_)), Table(("Metric", "Before", "Now"), rows), Prose(_paired(basis)))
 
@@ -97,28 +115,43 @@ def _paired(basis: Basis) -> Cell:
 def _verdict(one: Mapping[str, Any]) -> str:
     metric = str(one["metric"])
     low, high = words.ends(one)
-    told = "better" if low is not None and low > 0 else "worse" if high is not None and high < 0 else "not to be told apart"
+    sure = low is not None and low > 0, high is not None and high < 0
+    told = "better than" if sure[0] else "worse than" if sure[1] else "not to be told from"
     amount = words.figure(one["points"], low, high, unit(metric))
-    return f"Compared row by row, this version is {told}: {amount} in {metric}."
+    return f"Compared row by row, this version is {told} the one before: {amount} in {metric}."
 
 
 def _rows(basis: Basis) -> tuple[Block, ...]:
     hashes = [basis.get(side + shared.ABOUT, "/data") for side in (_OLD, "")]
     if hashes[0] == hashes[1]:
-        same = Said("Both learnt from the same rows.", (Evidence(_OLD + shared.ABOUT, "/data"), Evidence(shared.ABOUT, "/data")))
+        same = Said(
+            "Both learnt from the same rows.", (Evidence(_OLD + shared.ABOUT, "/data"), Evidence(shared.ABOUT, "/data"))
+        )
         return (Prose((same,)),)
     counts = shared.facts(*((title, _data(basis, side)) for title, side in (("Before", _OLD), ("Now", ""))))
-    told = {"added": "Rows added", "removed": "Rows removed", "changed": "Rows changed", "relabelled": "Rows given another label", "same": "Rows as before"}
+    told = {
+        "added": "Rows added",
+        "removed": "Rows removed",
+        "changed": "Rows changed",
+        "relabelled": "Rows given another label",
+        "same": "Rows as before",
+    }
     found = tuple((title, basis.said(DATA_CHANGE, pointer("rows", key), words.count)) for key, title in told.items())
     if not any(cell for _, cell in found):
-        lost: Cell = (Lacking("data-change", "Which rows changed cannot be told: the rows of both versions are not here.", "metier data diff BEFORE NOW"),)
+        lost: Cell = (
+            Lacking(
+                "data-change",
+                "Which rows changed cannot be told: the rows of both versions are not here.",
+                "metier data diff BEFORE NOW",
+            ),
+        )
         return (counts, Prose(lost))
     return (counts, shared.facts(*found))
 
 
 def _data(basis: Basis, side: str) -> Cell:
     path = basis.said(f"{side}run/data.json", "/train/source/path", file_name)
-    rows = basis.said(f"{side}run/data.json", "/train/rows", lambda number: f"{words.count(number)} rows,")
+    rows = basis.said(f"{side}run/data.json", "/train/rows", lambda number: f"with {words.count(number)} rows,")
     return joined(path, rows, basis.said(f"{side}{shared.ABOUT}", "/data", lambda found: f"SHA-256 {found[:12]}"))
 
 
@@ -162,8 +195,12 @@ def _software(basis: Basis) -> Block:
     old, new = (basis.get(f"{side}run/environment.json", "/packages", {}) for side in (_OLD, ""))
     place = "run/environment.json"
     rows = tuple(
-        (text(name), *(basis.said(side + place, pointer("packages", name), str, text("not recorded")) for side in (_OLD, "")))
-        for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)
+        (
+            text(name),
+            *(basis.said(side + place, pointer("packages", name), str, text("not recorded")) for side in (_OLD, "")),
+        )
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name)
     )
     if not rows:
         return Prose(text("The recorded packages are the same."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from metier.govern.documents import shared
+from metier.govern.documents import measured, shared
 from metier.govern.documents.basis import EVALUATION, Basis, joined, unit
 from metier.govern.documents.dossier import REGISTRY
 from metier.govern.documents.pieces import Cell, Part, Said, Table, text
@@ -15,7 +15,7 @@ from metier.pages import words
 
 @dataclass(frozen=True)
 class Line:
-    """A category or control: its number, what it asks in our own words, which evidence and which questions answer it."""
+    """A category or control: its number, what it asks in our own words, and which evidence and questions answer it."""
 
     code: str
     words: str
@@ -51,13 +51,16 @@ def _groups(basis: Basis) -> Cell:
     if basis.get(EVALUATION, "/bias/group") is None:
         return basis.measured("bias", (), "--group COLUMN")
     column = basis.said(EVALUATION, "/bias/group", lambda name: f"Groups compared by {name}.")
-    whole = basis.said(EVALUATION, pointer("bias", gap), lambda v: f"Largest gap in how often they are called so: {words.number(v)}.")
+    whole = basis.said(
+        EVALUATION, pointer("bias", gap), lambda v: f"Largest gap in how often they are called so: {words.number(v)}."
+    )
     return column + whole
 
 
 def _robustness(basis: Basis) -> Cell:
-    shown = [cell for name, cell in shared.resilience(basis).rows if name == "Worst change of inputs"][0]
-    return joined(text("Worst change of inputs:"), shown) if isinstance(shown[0], Said) else shown
+    title = "Worst change of inputs"
+    shown = next(cell for name, cell in measured.resilience(basis).rows if name == title)
+    return joined(text(f"{title}:"), shown) if isinstance(shown[0], Said) else shown
 
 
 def _measured(question: str, before: str, place: str, share: str = "") -> Callable[[Basis], Cell]:
@@ -82,7 +85,7 @@ def _counted(field: str, one: str) -> Callable[[Basis], Cell]:
 # Evidence by name -> a short statement of it.
 EVIDENCE: Mapping[str, Callable[[Basis], Cell]] = {
     "accuracy": _accuracy,
-    "gain": shared.gain,
+    "gain": measured.gain,
     "groups": _groups,
     "robustness": _robustness,
     "privacy": _measured("privacy", "Membership attack, AUC (0.5 is chance)", "/privacy/auc"),
@@ -90,13 +93,19 @@ EVIDENCE: Mapping[str, Callable[[Basis], Cell]] = {
     "explanation": _measured("explanation", "Most faithful explanation", "/explanation/best"),
     "cost": _measured("cost", "Watt-hours for a million answers", "/cost/expert/watt_hours_per_million"),
     "forgetting": _measured("forgetting", "General ability kept", "/forgetting/general/share", "%"),
-    "slices": lambda basis: basis.said(EVALUATION, "/slices", lambda found: f"{len(found)} kinds of rows looked at for errors."),
+    "slices": lambda basis: basis.said(
+        EVALUATION, "/slices", lambda found: f"{len(found)} kinds of rows looked at for errors."
+    ),
     "seal": _named("The expert's seal:", "expert/manifest.json", "/root"),
     "run": _named("The run's record:", "run/done.json", "/root"),
     "data": _named("SHA-256 of the training data:", shared.ABOUT, "/data"),
-    "columns": lambda basis: basis.said("run/data.json", "/train/schema/columns", lambda c: f"{len(c)} columns described in the data sheet."),
+    "columns": lambda basis: basis.said(
+        "run/data.json", "/train/schema/columns", lambda c: f"{len(c)} columns described in the data sheet."
+    ),
     "split": _named("Rows were held out:", "run/split.json", "/method"),
-    "curation": lambda basis: basis.said("curation/curation.json", "/summary", _curated, text("The rows were not curated by metier.")),
+    "curation": lambda basis: basis.said(
+        "curation/curation.json", "/summary", _curated, text("The rows were not curated by metier.")
+    ),
     "base": _named("Base:", shared.ABOUT, "/base/name"),
     "licence": _named("Licence of the base:", shared.ABOUT, "/base/licence"),
     "method": _named("Rung of the ladder:", shared.ABOUT, "/rung"),
@@ -107,7 +116,9 @@ EVIDENCE: Mapping[str, Callable[[Basis], Cell]] = {
     "findings": _counted("findings", "finding"),
     "waivers": _counted("waivers", "waiver"),
     "ledger": _named("Ledger's root:", REGISTRY, "/ledger/root"),
-    "documents": lambda basis: text("Model card, data sheet, technical file and bill of materials lie beside this document."),
+    "documents": lambda _: text(
+        "Model card, data sheet, technical file and bill of materials lie beside this document."
+    ),
 }
 
 

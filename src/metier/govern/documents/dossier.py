@@ -1,4 +1,4 @@
-"""Dossier: all that is known of one expert on disk, with what the registry adds, and the proof that it belongs together.
+"""Dossier: all that is known of one expert, with what the registry adds, and the proof that it belongs together.
 
 A dossier is only made of sources that are as they were sealed and that speak of this very expert.
 """
@@ -29,11 +29,11 @@ class Dossier:
     """One expert with its run, its evaluations (newest first) and, where its data was curated, the curation's run.
 
     The rest is what the registry knows, as plain data: `release` `{"name", "version", "stage", "id"}`, `approvals`
-    `[{"name", "role", "decision", "reason", "at", "hashes", "signature"}]`, `gates` `[{"gate", "wanted", "found", "low",
-    "high", "passed", "evidence"}]`, `waivers` `[{"gate", "name", "reason", "until"}]`, `findings` `[{"id", "severity",
-    "text", "by", "at", "closing", "closed_by", "closed_at"}]`, `review` the answers of the ethical review's form by
-    their ids, `ledger` `{"records", "root"}`. `previous` is the version before, `data_change` what `metier data diff`
-    says between the two versions' rows.
+    `[{"name", "role", "decision", "reason", "at", "hashes", "signature"}]`, `gates` `[{"gate", "wanted", "found",
+    "low", "high", "passed", "evidence"}]`, `waivers` `[{"gate", "name", "reason", "until"}]`, `findings` `[{"id",
+    "severity", "text", "by", "at", "closing", "closed_by", "closed_at"}]`, `review` the answers of the ethical review's
+    form by their ids, `ledger` `{"records", "root"}`. `previous` is the version before, `data_change` what `metier data
+    diff` says between the two versions' rows.
     """
 
     expert: Path
@@ -64,6 +64,11 @@ class Dossier:
     def derived(self) -> bool:
         """Whether the expert was scaled, merged or exported from the one that its run made."""
         return bool({"scaled", "merged_from", "runtime"} & set(self.about))
+
+    @property
+    def uses_base(self) -> bool:
+        """Whether the expert answers through its base; a linear model or trees stand beside it."""
+        return (self.expert / "head.safetensors").is_file()
 
     def sources(self) -> dict[str, Source]:
         """Every record this dossier holds, by name, as it lies there now. Raises RecordError, ResourceError."""
@@ -98,12 +103,16 @@ def check(dossier: Dossier) -> None:
     _same("run/base.json", found.get("run/base.json"), "/sha256", _base(about, found), "stands on")
     if dossier.run is not None and not dossier.derived:
         own = sources.read(dossier.run / "expert" / record.MANIFEST)
-        _same("the run's expert/manifest.json", own, "/root", found["expert/manifest.json"].data["root"], "is sealed by")
+        _same(
+            "the run's expert/manifest.json", own, "/root", found["expert/manifest.json"].data["root"], "is sealed by"
+        )
     manifest = found["expert/manifest.json"].sha256
     for label, _, _ in dossier._folders():
         if label.startswith("evaluation"):
             _same(f"{label}/data.json", found.get(f"{label}/data.json"), "/manifest", manifest, "is named by")
-    _same("curation/curation.json", found.get("curation/curation.json"), "/cleaned/sha256", about["data"], "was tuned on")
+    _same(
+        "curation/curation.json", found.get("curation/curation.json"), "/cleaned/sha256", about["data"], "was tuned on"
+    )
     if dossier.previous is not None:
         check(dossier.previous)
 

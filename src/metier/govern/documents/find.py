@@ -1,4 +1,4 @@
-"""From a name to a Dossier: the registry is asked first, then the disk; runs are found by hashes, never by their names."""
+"""From a name to a Dossier: the registry is asked first, then the disk; what belongs to an expert is found by hash."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from metier.govern.documents.dossier import Dossier
 from metier.plan import Plan
 from metier.workspace import DONE, Workspace
 
-# A release's name -> `{"expert": folder, "previous": name or None, ...}`, the rest being fields of a Dossier; None for a
-# name the registry does not know.
+# A release's name -> `{"expert": folder, "previous": name or None, ...}`, the rest being fields of a Dossier; None for
+# a name that the registry does not know.
 Registry = Callable[[str], Mapping[str, Any] | None]
 
 

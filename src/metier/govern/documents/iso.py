@@ -35,7 +35,12 @@ CONTROLS: dict[str, tuple[Line, ...]] = {
         Line("A.6.1.3", "Processes of responsible design and development", ("method", "gates"), ("risk-management",)),
         Line("A.6.2.2", "Requirements and specification", (), ("intended-use", "metric-choice")),
         Line("A.6.2.3", "Design and development are documented", ("method", "run")),
-        Line("A.6.2.4", "Verification and validation", ("accuracy", "robustness", "slices", "findings"), ("validation-conclusion",)),
+        Line(
+            "A.6.2.4",
+            "Verification and validation",
+            ("accuracy", "robustness", "slices", "findings"),
+            ("validation-conclusion",),
+        ),
         Line("A.6.2.5", "Deployment", ("approvals", "seal"), ("deployment",)),
         Line("A.6.2.6", "Operation and monitoring", (), ("monitoring",)),
         Line("A.6.2.7", "Technical documentation", ("documents",), ("instructions",)),

@@ -28,8 +28,8 @@ LAW: Mapping[str, Law] = {
     "ai-act": Law(
         "Regulation (EU) 2024/1689 (Artificial Intelligence Act), Annex IV: technical documentation",
         "its publication of 12 July 2024",
-        "According to secondary sources, an amendment adopted in June 2026 (the Digital Omnibus on AI) moves the duties "
-        "for systems of Annex III to 2 December 2027; check the consolidated text before relying on a date.",
+        "According to secondary sources, an amendment adopted in June 2026 (the Digital Omnibus on AI) moves the "
+        "duties for systems of Annex III to 2 December 2027; check the consolidated text before relying on a date.",
     ),
     "gdpr": Law(
         "Regulation (EU) 2016/679 (General Data Protection Regulation), Article 35(7)",
@@ -39,8 +39,8 @@ LAW: Mapping[str, Law] = {
     "sr-26-2": Law(
         "Guidance on model risk management of the Federal Reserve (SR 26-2), the OCC (Bulletin 2026-13) and the FDIC",
         "17 April 2026",
-        "It is reported to replace SR 11-7 and OCC 2011-12, to be based on materiality and not enforceable as such, and "
-        "to leave generative and agentic AI out.",
+        "It is reported to replace SR 11-7 and OCC 2011-12, to be based on materiality and not enforceable as such, "
+        "and to leave generative and agentic AI out.",
         primary=False,
     ),
     "nist-ai-rmf": Law("NIST AI 100-1, Artificial Intelligence Risk Management Framework 1.0", "January 2023"),

@@ -39,8 +39,7 @@ def _cell(cell: Cell, numbers: dict[Evidence, int], basis: Basis) -> list[dict[s
     shown: list[dict[str, Any]] = []
     for piece in cell:
         if isinstance(piece, Said):
-            refs = [numbers[one] for one in piece.evidence]
-            shown.append({"kind": "said", "text": words.clean(piece.text), "refs": refs, "by": words.clean(piece.by)})
+            _say(piece, [numbers[one] for one in piece.evidence], shown)
         elif isinstance(piece, Asked):
             asked = QUESTIONS[piece.id]
             shown.append({"kind": "asked", "text": asked.text, "id": piece.id, "for": basis.named(asked.role)})
@@ -49,13 +48,30 @@ def _cell(cell: Cell, numbers: dict[Evidence, int], basis: Basis) -> list[dict[s
     return shown
 
 
+def _say(piece: Said, refs: list[int], shown: list[dict[str, Any]]) -> None:
+    """Add a statement; parts of one sentence become one, with their evidence at its end."""
+    said, by = words.clean(piece.text), words.clean(piece.by)
+    last = shown[-1] if shown and shown[-1]["kind"] == "said" else None
+    if last is not None and not last["by"] and not by and not last["text"].endswith((".", "?", "!")):
+        last["text"] += f" {said}"
+        last["refs"] = list(dict.fromkeys((*last["refs"], *refs)))
+    else:
+        shown.append({"kind": "said", "text": said, "refs": refs, "by": by})
+
+
 def _evidence(numbers: dict[Evidence, int], basis: Basis) -> dict[str, Any]:
     rows = []
     for one, number in numbers.items():
         digits = basis.sources[one.source].sha256[:12]
         rows.append([_plain(str(number)), _plain(one.source), _plain(one.pointer or "the whole file"), _plain(digits)])
     columns = ["No.", "File", "Place in it (JSON pointer)", "SHA-256, first 12 digits"]
-    table = {"kind": "table", "columns": columns, "rows": rows, "strips": [], "ids": [f"e{n}" for n in numbers.values()]}
+    table = {
+        "kind": "table",
+        "columns": columns,
+        "rows": rows,
+        "strips": [],
+        "ids": [f"e{n}" for n in numbers.values()],
+    }
     lead = "Every figure above carries the number of its line here."
     return {"title": EVIDENCE, "lead": lead, "blocks": [table]}
 
@@ -67,10 +83,12 @@ def _sources(numbers: dict[Evidence, int], basis: Basis) -> dict[str, Any]:
         where = "beside this document" if source.made else source.path.parent.name
         rows.append([_plain(name), _plain(where), _plain(source.sha256)])
     table = {"kind": "table", "columns": ["File", "Lies in", "SHA-256"], "rows": rows, "strips": [], "ids": []}
-    return {"title": SOURCES, "lead": "Files in folders of that name; run, evaluation and curation are in the workspace.", "blocks": [table]}
+    return {
+        "title": SOURCES,
+        "lead": "Files in folders of that name; run, evaluation and curation are in the workspace.",
+        "blocks": [table],
+    }
 
 
 def _plain(text: str) -> list[dict[str, Any]]:
     return [{"kind": "said", "text": words.clean(text), "refs": [], "by": ""}]
-
-

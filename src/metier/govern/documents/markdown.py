@@ -9,13 +9,19 @@ from typing import Any
 # What would begin or change formatting anywhere in a line (CommonMark and GitHub's tables).
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&!])")
 # What would begin a list, a quotation or a rule at the start of one.
-_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))", re.MULTILINE)
+_START = re.compile(r"^(\s*)(?:([-+=])|(\d+)([.)])(?=\s))", re.MULTILINE)
 
 
-def markdown(title: str, lead: str, facts: Sequence[tuple[str, str]], parts: Sequence[dict[str, Any]], front: str) -> str:
+def markdown(
+    title: str, lead: str, facts: Sequence[tuple[str, str]], parts: Sequence[dict[str, Any]], front: str
+) -> str:
     """The whole document; `front` is YAML for the front matter, empty for none."""
     head = f"---\n{front.strip()}\n---\n\n" if front else ""
-    lines = [f"# {escaped(title)}", escaped(lead), "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in facts)]
+    lines = [
+        f"# {escaped(title)}",
+        escaped(lead),
+        "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in facts),
+    ]
     for part in parts:
         lines.append(f"## {escaped(part['title'])}")
         lines += [escaped(part["lead"])] if part["lead"] else []
@@ -34,9 +40,7 @@ def escaped(text: str) -> str:
 
 
 def _guarded(match: re.Match[str]) -> str:
-    mark = match[2]
-    # A number keeps its digits: the dot or bracket after it is what would make a list.
-    return f"{match[1]}{mark}&#8203;" if mark.isdigit() else f"{match[1]}\\{mark}"
+    return f"{match[1]}\\{match[2]}" if match[2] else f"{match[1]}{match[3]}\\{match[4]}"
 
 
 def _block(block: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a document is made of: statements with their evidence, questions to people, and measurements that are missing."""
+"""What a document is made of: statements with their evidence, questions to people, and missing measurements."""
 
 from __future__ import annotations
 

@@ -70,14 +70,12 @@ def documents(
         written = {document.name: _write(document, basis, folder, wanted) for document in drawn}
         files.write_bytes(folder / bill.FILE, bill.bom(basis))
         written["bill"].append(bill.FILE)
-        for source in basis.sources.values():
-            if source.made:
-                files.write_bytes(folder / source.path.name, files.pretty(source.data))
-        if (given := basis.sources.get(ANSWERS)) is not None:
-            files.write_bytes(folder / ANSWERS, given.path.read_bytes())
+        made = {name: source for name, source in basis.sources.items() if source.made}
+        for name, source in made.items():
+            files.write_bytes(folder / name, files.pretty(source.data))
         manifest = _manifest(basis, drawn, {name: _hashes(folder, names) for name, names in written.items()})
         files.write_json(folder / MANIFEST, manifest)
-    names = (MANIFEST, *(name for some in written.values() for name in some))
+    names = (MANIFEST, *(name for some in written.values() for name in some), *made)
     return Written(Path(output), names, manifest)
 
 
@@ -212,7 +210,8 @@ def _gaps(document: Document, basis: Basis) -> list[dict[str, str]]:
 
 
 def _manifest(basis: Basis, drawn: Sequence[Document], hashes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    entries, gaps = [], {}
+    entries: list[dict[str, Any]] = []
+    gaps: dict[str, dict[str, Any]] = {}
     for document in drawn:
         own = _gaps(document, basis)
         for gap in own:

@@ -30,7 +30,9 @@ def questions(skeleton: Mapping[str, Any]) -> None:
     if not asked:
         click.echo("No question is open.")
         return
-    terminal.table("Open questions", ["id", "for", "question"], [[id, one["for"], one["question"]] for id, one in asked.items()])
+    terminal.table(
+        "Open questions", ["id", "for", "question"], [[id, one["for"], one["question"]] for id, one in asked.items()]
+    )
 
 
 def checked(problems: Sequence[str]) -> None:
