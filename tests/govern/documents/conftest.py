@@ -42,13 +42,17 @@ def write_loans(path: Path, rows: int, seed: int) -> Path:
     rng = np.random.default_rng(seed)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["loan_id", "debt", "income", "region", "default"])
+        writer.writerow(["loan_id", "debt", "income", "limit", "days", "region", "default"])
         for number in range(rows):
             debt, income = rng.uniform(0, 1), int(rng.integers(20_000, 90_000))
             bad = debt + rng.normal(0, 0.25) > 0.6
-            writer.writerow(
-                [f"L-{number:05}", f"{debt:.6f}", income, ["north", "south"][number % 2], "yes" if bad else "no"]
+            others = (
+                income,
+                int(rng.integers(1_000, 9_000)),
+                int(rng.integers(30, 3_000)),
+                ("north", "south")[number % 2],
             )
+            writer.writerow([f"L-{number:05}", f"{debt:.6f}", *others, "yes" if bad else "no"])
     return path
 
 

@@ -225,3 +225,11 @@ def test_a_copy_of_the_expert_away_from_its_run_still_has_documents(finished, tm
     done = room.documents(bare, tmp_path / "out", ("md",), today=TODAY)
     assert set(done.manifest["sources"]) == {"expert/metier.json", "expert/manifest.json"}
     assert "measure-evaluation" in {gap["id"] for gap in done.manifest["gaps"]}
+
+
+def test_the_example_answers_what_it_says_and_leaves_the_rest_open(texts):
+    example = Path(__file__).parents[3] / "examples/credit/answers.json"
+    given = json.loads(example.read_text(encoding="utf-8"))["answers"]
+    left = room.questions(texts.dossier(), example)["answers"]
+    assert set(left) == set(QUESTIONS) - set(given)
+    assert len(given) >= 15
