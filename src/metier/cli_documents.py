@@ -30,9 +30,11 @@ def documents(screen: Screen, workspace: str | None, release: str, output: str |
     from metier.errors import UsageError
     from metier.govern.documents import room, told
     from metier.govern.documents.find import dossier_of
+    from metier.govern.ledger.note import note
     from metier.workspace import Workspace
 
-    dossier = dossier_of(release, Workspace.find(workspace), since=options["since"])
+    place = Workspace.find(workspace)
+    dossier = dossier_of(release, place, since=options["since"])
     if options["questions"]:
         open_ = room.questions(dossier, options["answers"])
         screen.show(open_, lambda: told.questions(open_))
@@ -46,5 +48,6 @@ def documents(screen: Screen, workspace: str | None, release: str, output: str |
         screen.show({"current": not found, "problems": found}, lambda: told.checked(found))
         raise SystemExit(1 if found else 0)
     written = room.documents(dossier, output, options["formats"], options["answers"])
+    note(place, written.act(), progress=screen.progress)
     answer = {"folder": str(written.folder), "files": written.files, **written.manifest}
     screen.show(answer, lambda: told.written(written))

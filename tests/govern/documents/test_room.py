@@ -171,7 +171,7 @@ def test_documents_are_current_until_a_source_or_a_file_changes(texts, tmp_path,
     later = replace(texts.dossier(), evaluations=(*texts.dossier().evaluations, *loans[0].dossier().evaluations))
     (told,) = room.stale(done.folder, later)
     assert told.startswith("All were drawn without evaluation-2/data.json")
-    approved = replace(texts.dossier(), ledger={"records": 3, "root": "ab"})
+    approved = replace(texts.dossier(), review={"limitations": "few rows"})
     assert "registry.json" in room.stale(done.folder, approved)[0]
     without = replace(texts.dossier(), evaluations=())
     assert "which now is gone." in "".join(room.stale(done.folder, without))
@@ -233,3 +233,31 @@ def test_the_example_answers_what_it_says_and_leaves_the_rest_open(texts):
     left = room.questions(texts.dossier(), example)["answers"]
     assert set(left) == set(QUESTIONS) - set(given)
     assert len(given) >= 15
+
+
+def test_a_ledger_that_has_grown_makes_nothing_stale(texts, tmp_path):
+    before = replace(texts.dossier(), ledger={"records": 3, "root": "ab"})
+    done = room.documents(before, tmp_path / "out", ("md",), today=TODAY)
+    assert "3 records, root ab" in (done.folder / "card.md").read_text()
+    assert room.stale(done.folder, replace(before, ledger={"records": 4, "root": "cd"})) == []
+
+
+def test_the_version_before_is_looked_at_where_it_is_named(loans, tmp_path):
+    with_previous = loans[1].dossier(since=loans[0].expert)
+    done = room.documents(with_previous, tmp_path / "out", ("md",), today=TODAY)
+    assert room.stale(done.folder, with_previous) == []
+    assert room.stale(done.folder, loans[1].dossier()) == []
+    other = replace(with_previous, previous=replace(with_previous.previous, evaluations=()))
+    assert "changes was drawn from previous/evaluation/evaluation.json" in "".join(room.stale(done.folder, other))
+
+
+def test_a_signature_shows_the_hashes_it_was_given_for(texts, tmp_path):
+    given = {
+        "name": "Ada",
+        "role": "approver",
+        "decision": "approve",
+        "hashes": {"expert": "0123456789abcdef"},
+        "signature": "s1",
+    }
+    done = room.documents(replace(texts.dossier(), approvals=[given]), tmp_path / "out", ("md",), today=TODAY)
+    assert "expert 0123456789ab [" in (done.folder / "model-risk.md").read_text()

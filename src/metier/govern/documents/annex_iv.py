@@ -21,6 +21,7 @@ def write(basis: Basis) -> Document:
                     risk_class="Class of risk",
                     model_dependencies="(b) Interaction with other systems",
                     deployment="(c), (d), (e) Versions, forms and hardware in service",
+                    product_component="(f) Part of a product",
                     user_interface="(g) User interface",
                     instructions="(h) Instructions for use",
                 ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from metier.govern.documents import measured, shared
 from metier.govern.documents.basis import EVALUATION, Basis, joined, unit
-from metier.govern.documents.dossier import REGISTRY
+from metier.govern.documents.dossier import LEDGER, REGISTRY
 from metier.govern.documents.pieces import Cell, Part, Said, Table, text
 from metier.govern.documents.sources import pointer
 from metier.pages import words
@@ -115,7 +115,7 @@ EVIDENCE: Mapping[str, Callable[[Basis], Cell]] = {
     "gates": _counted("gates", "gate"),
     "findings": _counted("findings", "finding"),
     "waivers": _counted("waivers", "waiver"),
-    "ledger": _named("Ledger's root:", REGISTRY, "/ledger/root"),
+    "ledger": _named("Ledger's root:", LEDGER, "/root"),
     "documents": lambda _: text(
         "Model card, data sheet, technical file and bill of materials lie beside this document."
     ),

@@ -88,9 +88,7 @@ def _curated(basis: Basis) -> tuple[Facts | Prose, ...]:
     if basis.dossier.curation is None:
         return (
             Prose(
-                text(
-                    "The rows were not curated by metier: no copies, wrong labels or personal data were searched for."
-                )
+                text("The rows were not curated by metier: no copies, wrong labels or personal data were searched for.")
             ),
         )
     sheet = "curation/datasheet.json"

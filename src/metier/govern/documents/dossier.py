@@ -16,12 +16,12 @@ from metier.govern import record
 from metier.govern.documents import sources
 from metier.govern.documents.sources import Source
 
-REGISTRY, DATA_CHANGE, ANSWERS = "registry.json", "data-change.json", "answers.json"
+REGISTRY, LEDGER, DATA_CHANGE, ANSWERS = "registry.json", "ledger.json", "data-change.json", "answers.json"
 _RUN = ("data.json", "split.json", "plan.json", "environment.json", "base.json", "evaluation.json", "done.json")
 _EVALUATION = ("data.json", "plan.json", "environment.json", "evaluation.json", "done.json")
 _CURATION = ("data.json", "plan.json", "curation.json", "datasheet.json", "done.json")
 # What the registry adds, by the field of the same name.
-_ADDED = ("release", "approvals", "gates", "waivers", "findings", "review", "ledger")
+_ADDED = ("release", "approvals", "gates", "waivers", "findings", "review")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class Dossier:
         added = {name: value for name in _ADDED if (value := getattr(self, name))}
         if added:
             found[REGISTRY] = sources.made(REGISTRY, added)
+        if self.ledger is not None:
+            found[LEDGER] = sources.made(LEDGER, self.ledger)
         if self.data_change is not None:
             found[DATA_CHANGE] = sources.made(DATA_CHANGE, self.data_change)
         if self.previous is not None:

@@ -54,6 +54,9 @@ QUESTIONS: Mapping[str, Question] = {
     "deployment": Question(
         "In what form and on what hardware is it put into service, and with which systems?", _OPERATOR
     ),
+    "product-component": Question(
+        "Is it part of a product? If so, where are illustrations of the product, outside and inside?", _OWNER
+    ),
     "user-interface": Question(
         "What do the people who use it see, and how are they told that a machine answers?", _OPERATOR
     ),

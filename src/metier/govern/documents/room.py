@@ -14,12 +14,13 @@ from metier.errors import RecordError, UsageError
 from metier.govern.documents import answers as people
 from metier.govern.documents import bill, pdf
 from metier.govern.documents.basis import Basis
-from metier.govern.documents.dossier import ANSWERS, Dossier, check
+from metier.govern.documents.dossier import ANSWERS, DATA_CHANGE, LEDGER, Dossier, check
 from metier.govern.documents.law import LAW
 from metier.govern.documents.layout import laid_out
 from metier.govern.documents.markdown import markdown
 from metier.govern.documents.pieces import Document
 from metier.govern.documents.questions import QUESTIONS
+from metier.govern.ledger.entry import Act
 from metier.pages.page import render
 from metier.tasks.contract import Section
 
@@ -47,6 +48,14 @@ class Written:
     folder: Path
     files: tuple[str, ...]
     manifest: Mapping[str, Any] = field(repr=False)
+
+    def act(self) -> Act:
+        """What the ledger keeps of it: which expert, and the hash that stands for all of the documents."""
+        release, name = self.manifest["release"], self.manifest["name"]
+        subject = f"release:{name}@{release['version']}" if release else f"expert:{name}"
+        gaps = len(self.manifest["gaps"])
+        details = {"root": self.manifest["expert"], "sha256": files.sha256(self.folder / MANIFEST), "gaps": gaps}
+        return Act("documented", subject, "", details)
 
 
 def documents(
@@ -103,15 +112,17 @@ def questions(dossier: Dossier, answers: str | Path | None = None) -> dict[str, 
 def stale(folder: str | Path, dossier: Dossier) -> list[str]:
     """What speaks against these documents, one sentence each: altered files, and sources that are others by now.
 
-    Empty where every document is as it was written and drawn from what lies there now. Raises RecordError where the
-    folder holds no documents.
+    Empty where every document is as it was written and drawn from what lies there now. The ledger may have grown, and
+    the version before is looked at only where the dossier names it. Raises RecordError where the folder holds no
+    documents.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
     now = {name: source.sha256 for name, source in dossier.sources().items()}
     if ANSWERS in manifest["sources"] and (folder / ANSWERS).is_file():
         now[ANSWERS] = files.sha256(folder / ANSWERS)
-    was = manifest["sources"]
+    was = {name: sha256 for name, sha256 in manifest["sources"].items() if not _aside(name, dossier)}
+    now = {name: sha256 for name, sha256 in now.items() if not _aside(name, dossier)}
     new = sorted(set(now) - set(was))
     found = []
     for document in manifest["documents"]:
@@ -121,7 +132,7 @@ def stale(folder: str | Path, dossier: Dossier) -> list[str]:
             elif files.sha256(folder / name) != sha256:
                 found.append(f"{name} was altered since it was written.")
         for name in document["sources"]:
-            if now.get(name) != was[name]:
+            if name in was and now.get(name) != was[name]:
                 then = f"{name} with SHA-256 {was[name][:12]}"
                 today = f"has {now[name][:12]}" if name in now else "is gone"
                 found.append(f"{document['name']} was drawn from {then}, which now {today}.")
@@ -139,6 +150,13 @@ def _basis(dossier: Dossier, answers: str | Path | None, today: date | None) -> 
     if answers is not None:
         found[ANSWERS] = people.read(answers)
     return Basis(dossier, found, today or date.today())
+
+
+def _aside(name: str, dossier: Dossier) -> bool:
+    """Whether a source may differ without a document being out of date."""
+    if name.removeprefix("previous/") == LEDGER:
+        return True
+    return dossier.previous is None and (name.startswith("previous/") or name == DATA_CHANGE)
 
 
 def _drawn(basis: Basis, names: Iterable[str] = ()) -> Iterator[Document]:

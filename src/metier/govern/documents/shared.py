@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from metier.govern.documents.basis import Basis, file_name, joined, yes
-from metier.govern.documents.dossier import REGISTRY
+from metier.govern.documents.dossier import LEDGER, REGISTRY
 from metier.govern.documents.law import LAW
 from metier.govern.documents.pieces import Cell, Facts, Lacking, Part, Prose, Table, text
 from metier.govern.documents.sources import pointer
 from metier.pages import words
 
 ABOUT = "expert/metier.json"
+_DIGITS = 12  # of a hash, enough to know it again
 
 
 def identity(basis: Basis) -> Facts:
@@ -30,8 +32,8 @@ def identity(basis: Basis) -> Facts:
         (
             "Ledger",
             joined(
-                basis.said(REGISTRY, "/ledger/records", lambda records: f"{words.count(records)} records,"),
-                basis.said(REGISTRY, "/ledger/root", lambda root: f"root {root}"),
+                basis.said(LEDGER, "/records", lambda records: f"{words.count(records)} records,"),
+                basis.said(LEDGER, "/root", lambda root: f"root {root}"),
             ),
         ),
     )
@@ -130,7 +132,7 @@ def approvals(basis: Basis) -> Part:
     if basis.dossier.gates:
         blocks.append(_table(basis, "gates", ("gate", "wanted", "found", "passed")))
     if basis.dossier.approvals:
-        blocks.append(_table(basis, "approvals", ("name", "role", "decision", "reason", "at")))
+        blocks.append(_table(basis, "approvals", ("name", "role", "decision", "reason", "at", "hashes", "signature")))
     if basis.dossier.waivers:
         blocks.append(_table(basis, "waivers", ("gate", "name", "reason", "until")))
     if not blocks:
@@ -178,6 +180,10 @@ def _word(value: Any) -> str:
         return yes(value)
     if isinstance(value, float):
         return words.number(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_word(item)[:_DIGITS]}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_word(item)[:_DIGITS] for item in value)
     return str(value)
 
 
