@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from metier import files
-from metier.govern.documents import answers, bill, card, iso, law, nist, room, sources
+from metier.govern.documents import answers, bill, card, iso, law, measured, nist, room, sources
 from metier.govern.documents.basis import Basis
 from metier.govern.documents.layout import laid_out
 from metier.govern.documents.pieces import Said
@@ -189,6 +189,22 @@ def test_groups_are_told_with_their_intervals(folder, basis):
     text = (folder / "card.md").read_text(encoding="utf-8")
     rate = basis.get("evaluation/evaluation.json", "/bias/intervals/rates/north/accuracy")
     assert words.figure(rate["value"], rate["low"], rate["high"], "%") in text
+
+
+def test_groups_of_a_few_rows_are_left_out_and_others_compared_too(basis):
+    source = basis.sources["evaluation/evaluation.json"]
+    bias = source.data["bias"]
+    rates = {"north": {**bias["rates"]["north"], "rows": 3}, "south": bias["rates"]["south"]}
+    other = {**bias, "group": "district", "others": []}
+    changed = {**source.data, "bias": {**bias, "rates": rates, "others": [other]}}
+    part = measured.groups(
+        replace(basis, sources={**basis.sources, "evaluation/evaluation.json": replace(source, data=changed)})
+    )
+    first, note, _, second, *_ = part.blocks
+    assert [row[0][0].text for row in first.rows] == ["south"]
+    assert note.cell[0].text.startswith("1\u00a0group left out")
+    assert second.columns[0] == "district"
+    assert [row[0][0].text for row in second.rows] == ["north", "south"]
 
 
 def test_a_second_evaluation_answers_what_the_first_was_not_asked(texts, metier):

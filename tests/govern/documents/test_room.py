@@ -12,6 +12,7 @@ import pytest
 
 from metier import files
 from metier.errors import RecordError, ResourceError, UsageError
+from metier.expert import Expert
 from metier.govern import record
 from metier.govern.documents import room
 from metier.govern.documents.dossier import Dossier, check
@@ -261,3 +262,12 @@ def test_a_signature_shows_the_hashes_it_was_given_for(texts, tmp_path):
     }
     done = room.documents(replace(texts.dossier(), approvals=[given]), tmp_path / "out", ("md",), today=TODAY)
     assert "expert 0123456789ab [" in (done.folder / "model-risk.md").read_text()
+
+
+def test_a_merged_expert_still_belongs_to_its_run(texts, tmp_path):
+    merged = Expert.load(texts.expert).merge(tmp_path / "merged")
+    dossier = Dossier(expert=merged, run=texts.expert.parent)
+    assert dossier.derived
+    check(dossier)
+    with pytest.raises(RecordError, match="must speak of the expert at hand"):
+        check(replace(dossier, evaluations=texts.dossier().evaluations))  # they were of the expert before it was merged

@@ -27,18 +27,20 @@ def dossier_of(
 
     `since` names the version before, which the registry knows by itself. Raises UsageError where there is neither.
     """
-    known = registry(str(reference)) if registry is not None else None
-    if known is not None:
-        added = {name: value for name, value in known.items() if name not in ("expert", "previous")}
-        found = replace(_on_disk(Path(known["expert"]), place), **added)
-        since = since or known.get("previous")
-    else:
-        found = _on_disk(_folder(Path(reference)), place)
-    if since is None:
+    found, before = _found(reference, place, registry)
+    if since is None and before is None:
         return found
-    previous = dossier_of(since, place, registry=registry)
-    previous = replace(previous, previous=None, data_change=None)
+    previous, _ = _found(since or str(before), place, registry)
     return replace(found, previous=previous, data_change=_data_change(previous, found, place))
+
+
+def _found(reference: str | Path, place: Workspace, registry: Registry | None) -> tuple[Dossier, str | None]:
+    """The dossier alone, and what the registry calls the version before it."""
+    known = registry(str(reference)) if registry is not None else None
+    if known is None:
+        return _on_disk(_folder(Path(reference)), place), None
+    added = {name: value for name, value in known.items() if name not in ("expert", "previous")}
+    return replace(_on_disk(Path(known["expert"]), place), **added), known.get("previous")
 
 
 def _folder(path: Path) -> Path:

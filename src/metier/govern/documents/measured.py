@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from metier.govern.documents.basis import EVALUATION, Basis, joined, plain, unit, yes
-from metier.govern.documents.pieces import Cell, Facts, Part, Prose, Said, Table, text
+from metier.govern.documents.pieces import Block, Cell, Facts, Part, Prose, Said, Table, text
 from metier.govern.documents.shared import ABOUT, facts
 from metier.govern.documents.sources import pointer
 from metier.pages import words
 
-_MOST_GROUPS, _MOST_SLICES = 24, 8
+_MOST_GROUPS, _MOST_SLICES, _FEWEST = 24, 8, 10
+_SHARES = frozenset({"selection_rate", "tpr", "fpr", "precision", "accuracy"})
 
 
 def ladder(basis: Basis) -> Table | None:
@@ -73,41 +74,48 @@ def gain(basis: Basis) -> Cell:
 
 
 def groups(basis: Basis) -> Part:
-    """How groups of people are treated."""
+    """How groups of people are treated, for every column of groups that was compared."""
     name = "Whether groups are treated alike"
-    column = basis.get(EVALUATION, "/bias/group")
-    rates = basis.get(EVALUATION, "/bias/rates")
-    if not column or not isinstance(rates, Mapping):
+    places = ["/bias", *(pointer("bias", "others", at) for at, _ in basis.listed(EVALUATION, "/bias/others"))]
+    compared = [place for place in places if basis.get(EVALUATION, place + "/rates")]
+    if not compared:
         needs = basis.measured("bias", (), "--group COLUMN")
         return Part(name, (Prose(needs), *_swapped(basis)))
-    measures = [
-        key
-        for key in ("selection_rate", "tpr", "fpr", "precision", "accuracy", "mean_error", "mae")
-        if any(key in one for one in rates.values())
-    ]
+    blocks = [block for place in compared for block in _compared(basis, place)]
+    return Part(name, (*blocks, *_swapped(basis)))
+
+
+def _compared(basis: Basis, place: str) -> tuple[Block, ...]:
+    """One column's groups: what was measured of each, and the gaps between them."""
+    found: Mapping[str, Any] = basis.get(EVALUATION, place)
+    rates: Mapping[str, Mapping[str, Any]] = found["rates"]
+    # A group of a few rows would tell what was answered about single people.
+    shown = [group for group, one in rates.items() if one.get("rows", 0) >= _FEWEST]
+    measures = [key for key in dict.fromkeys(key for one in rates.values() for key in one) if key != "rows"]
     rows = tuple(
         (
             text(str(group)),
-            basis.said(EVALUATION, pointer("bias", "rates", group, "rows"), words.count),
-            *(_rate(basis, group, key) for key in measures),
+            basis.said(EVALUATION, place + pointer("rates", group, "rows"), words.count),
+            *(_measure(basis, place, ("rates", group, key), "%" if key in _SHARES else "") for key in measures),
         )
-        for group in list(rates)[:_MOST_GROUPS]
+        for group in shown[:_MOST_GROUPS]
     )
-    gaps = [key for key in basis.get(EVALUATION, "/bias", {}) if key.endswith(("_difference", "_ratio"))]
-    told = tuple((key.replace("_", " "), _gap(basis, key)) for key in gaps)
-    title = {"tpr": "found of those truly so", "fpr": "wrongly called so", "selection_rate": "called so"}
-    columns = (str(column), "rows", *(title.get(key, key.replace("_", " ")) for key in measures))
-    return Part(name, (Table(columns, rows), facts(*told), *_swapped(basis)))
+    positive = found.get("positive")
+    title = {"selection_rate": f"answered {positive}", "tpr": f"{positive}, found", "fpr": f"wrongly {positive}"}
+    told = {key: title[key] if positive and key in title else key.replace("_", " ") for key in measures}
+    gaps = [key for key in found if key.endswith(("_difference", "_ratio"))]
+    between = facts(*((key.replace("_", " "), _measure(basis, place, (key,), "")) for key in gaps))
+    table = Table((str(found.get("group")), "rows", *told.values()), rows)
+    few = len(rates) - len(rows)
+    left = f"{words.plural(few, 'group')} left out, of under {_FEWEST} rows or past the first {_MOST_GROUPS}."
+    note = (Said(left, basis.evidence(EVALUATION, place + "/rates")),)
+    return (table, Prose(note), between) if few else (table, between)
 
 
-def _rate(basis: Basis, group: str, key: str) -> Cell:
-    whole = basis.figure(EVALUATION, pointer("bias", "intervals", "rates", group, key), unit(key))
-    return whole or basis.said(EVALUATION, pointer("bias", "rates", group, key), words.number)
-
-
-def _gap(basis: Basis, key: str) -> Cell:
-    whole = basis.figure(EVALUATION, pointer("bias", "intervals", key))
-    return whole or basis.said(EVALUATION, pointer("bias", key), words.number)
+def _measure(basis: Basis, place: str, steps: tuple[str, ...], unit: str) -> Cell:
+    """A figure of groups with its interval where it has one."""
+    whole = basis.figure(EVALUATION, place + pointer("intervals", *steps), unit)
+    return whole or basis.said(EVALUATION, place + pointer(*steps), lambda value: words.number(value, unit))
 
 
 def _swapped(basis: Basis) -> tuple[Facts, ...]:

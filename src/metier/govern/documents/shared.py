@@ -8,7 +8,7 @@ from typing import Any
 from metier.govern.documents.basis import Basis, file_name, joined, yes
 from metier.govern.documents.dossier import LEDGER, REGISTRY
 from metier.govern.documents.law import LAW
-from metier.govern.documents.pieces import Cell, Facts, Lacking, Part, Prose, Table, text
+from metier.govern.documents.pieces import Cell, Facts, Part, Prose, Table, text
 from metier.govern.documents.sources import pointer
 from metier.pages import words
 
@@ -136,11 +136,8 @@ def approvals(basis: Basis) -> Part:
     if basis.dossier.waivers:
         blocks.append(_table(basis, "waivers", ("gate", "name", "reason", "until")))
     if not blocks:
-        blocks.append(
-            Prose(
-                (Lacking("approvals", "No gate and no approval is recorded.", "metier release EXPERT --policy FILE"),)
-            )
-        )
+        # No gap: whether the documents are complete is itself asked before anybody approves.
+        blocks.append(Prose(text("No gate and no approval is recorded yet.")))
     return Part("Gates and approvals", tuple(blocks))
 
 
