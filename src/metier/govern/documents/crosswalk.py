@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metier.govern.documents import measured, shared
 from metier.govern.documents.basis import EVALUATION, Basis, joined, unit
@@ -30,8 +30,15 @@ def part(basis: Basis, title: str, lines: Sequence[Line]) -> Part:
 
 
 def _answer(basis: Basis, line: Line) -> Cell:
-    cells = [EVIDENCE[name](basis) for name in line.evidence] + [basis.asked(id) for id in line.questions]
+    cells = [_ended(EVIDENCE[name](basis)) for name in line.evidence] + [basis.asked(id) for id in line.questions]
     return tuple(piece for cell in cells for piece in cell)
+
+
+def _ended(cell: Cell) -> Cell:
+    """The cell as a sentence: what follows it in the table begins a new one."""
+    if not cell or not isinstance(cell[-1], Said) or cell[-1].text.endswith("."):
+        return cell
+    return (*cell[:-1], replace(cell[-1], text=f"{cell[-1].text}."))
 
 
 def _accuracy(basis: Basis) -> Cell:
