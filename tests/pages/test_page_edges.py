@@ -175,7 +175,10 @@ EDGES = [
     ),
     ("ways", {"title": EVIL, "unit": "", "goal": None, "energy": EVIL, "chosen": "x", "rows": [WAY]}),
     ("ways", {"title": "", "unit": "%", "goal": 0.0, "energy": "", "chosen": "", "rows": []}),
-    ("document", {"blocks": [{"kind": "prose", "cell": PIECES}, {"kind": "facts", "rows": [[EVIL, PIECES], [RTL, []]]}]}),
+    (
+        "document",
+        {"blocks": [{"kind": "prose", "cell": PIECES}, {"kind": "facts", "rows": [[EVIL, PIECES], [RTL, []]]}]},
+    ),
     (
         "document",
         {"blocks": [{"kind": "table", "columns": [EVIL], "rows": [[PIECES]], "strips": [NOTHING_DRAWN], "ids": []}]},
