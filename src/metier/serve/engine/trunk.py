@@ -106,7 +106,7 @@ class SharedTrunk(Trunk):
         layers = {f"{prefix}.{name}": part for name, part in stack.named_modules() if isinstance(part, nn.Linear)}
         hooks = [
             layer.register_forward_hook(
-                lambda _, given, out, name=name: seen.setdefault(name, set()).add(out.shape[:2] == (2, 3))
+                lambda _layer, _given, out, name=name: seen.setdefault(name, set()).add(out.shape[:2] == (2, 3))
             )
             for name, layer in layers.items()
         ]
