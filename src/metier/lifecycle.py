@@ -21,6 +21,8 @@ from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
 from metier.govern import record, run_records
+from metier.govern.ledger.entry import Act
+from metier.govern.ledger.note import note, read_act
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
@@ -93,7 +95,10 @@ def tune(
     with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
-        return _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+        tuned = _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+    reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
+    return tuned
 
 
 @dataclass(frozen=True)
@@ -238,6 +243,8 @@ def curate(
     with place.open_run(key, f"curate-{plan.name}") as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         curation = room.curate(run, material, names, output=output, scores=scores)
+    reads = [read_act(some, name_of(some.source.path), "curate") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("curated", f"data:{plan.name}", curation.run), progress=progress)
     if files.sha256(curation.clean) != dataset.source.sha256:
         cleaned = read(
             curation.clean, plan.model_copy(update={"data": plan.data.model_copy(update={"query": None})}), place
@@ -250,14 +257,21 @@ def compare(data: str | Path, **choices: Any) -> Comparison:
     """Fine-tune, take as is, or train from scratch? `compare("tickets.csv", target="intent")`; see `compare.room`."""
     from metier.compare import room
 
-    return room.compare(data, **choices)
+    found = room.compare(data, **choices)
+    place = Workspace.find(choices.get("workspace"))
+    note(place, _act("compared", f"data:{name_of(data)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def explain(folder: str | Path, data: str | Path, **choices: Any) -> Explained:
     """Why does the expert say that? `explain("expert", "I lost my card")`, or of a file's rows; see `explain.room`."""
     from metier.explain import room
 
-    return room.explain(folder, data, **choices)
+    found = room.explain(folder, data, **choices)
+    if found.run is not None:
+        place = Workspace.find(choices.get("workspace"))
+        note(place, _act("explained", f"expert:{expert.name_of(folder)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def demo(
@@ -289,6 +303,9 @@ def predict(
     for answers in loaded.predicted(dataset):
         yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
         at += len(answers)
+    own = files.sha256(loaded.folder / record.MANIFEST)
+    act = Act("predicted", f"expert:{loaded.about['name']}", "", {"expert": own, "rows": at})
+    note(place, read_act(dataset, name_of(dataset.source.path), "predict"), act, progress=progress)
 
 
 def evaluate(
@@ -316,10 +333,20 @@ def evaluate(
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
     with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
-        return room.evaluate(run, case, names, limits, output)
+        evaluated = room.evaluate(run, case, names, limits, output)
+    about = _act(
+        "evaluated", f"expert:{plan.name}", evaluated.run, expert=files.sha256(loaded.folder / record.MANIFEST)
+    )
+    note(place, read_act(dataset, name_of(dataset.source.path), "evaluate"), about, progress=progress)
+    return evaluated
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _act(act: str, subject: str, run: Path, **more: Any) -> Act:
+    """What a sealed run is in the ledger: where it lies, and the hash that stands for all of it."""
+    return Act(act, subject, "", {"run": run.name, "root": files.read_json(run / "done.json")["root"], **more})
 
 
 def _answers(
