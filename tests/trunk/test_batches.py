@@ -32,9 +32,7 @@ def test_a_token_budget_holds_and_leaves_nobody_out(lengths: np.ndarray, budget:
 
 
 @given(lengths=LENGTHS, budget=st.integers(1, 2000))
-def test_the_least_padding_holds_the_budget_and_costs_no_more_than_filling_it(
-    lengths: np.ndarray, budget: int
-) -> None:
+def test_the_least_padding_holds_the_budget_and_costs_no_more_than_filling_it(lengths: np.ndarray, budget: int) -> None:
     batches = with_least_padding(lengths, budget)
     assert once_each(batches, len(lengths))
     longest = [int(lengths[batch].max()) for batch in batches]
