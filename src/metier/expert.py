@@ -76,7 +76,7 @@ class Expert:
         try:
             task = tasks.get(about["task"])
             target = targets.from_record(about["target"])
-            trunk = Trunk(_base(folder, about), cache, progress or Silent())
+            trunk = task.trunk(_base(folder, about, task), cache, progress or Silent())
             rungs = {rung.name: rung for rung in task.rungs(target)}
             own = trunk
             if "runtime" in about:
@@ -311,10 +311,10 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _base(folder: Path, about: Mapping[str, Any]) -> bases.Base:
+def _base(folder: Path, about: Mapping[str, Any], task: Task) -> bases.Base:
     wanted = about["base"]
     name = str(folder) if about["base_is"] == "." else about["base_is"]
-    base = bases.find(name, max_tokens=wanted["max_tokens"])
+    base = task.base(name, max_tokens=wanted["max_tokens"] or None)
     if base.sha256 != wanted["sha256"]:
         raise ExpertError(
             "other-base",

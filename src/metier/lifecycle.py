@@ -64,6 +64,8 @@ def inspect(data: str | Path, *, workspace: str | Path | None = None, **choices:
     """What is in a file, what task it looks like, and what will hurt; the shape of `inspect --json`."""
     plan, place = Plan.of(**choices), Workspace.find(workspace)
     dataset = read(data, plan, place)
+    if not dataset.schema.named("text"):
+        return inspect_dataset(dataset, plan)
     trunk = Trunk(bases.find(plan.base.base, max_tokens=plan.base.max_tokens))
     return inspect_dataset(dataset, plan, token_lengths=trunk.lengths, limit=trunk.base.max_tokens)
 
@@ -88,12 +90,14 @@ def tune(
         files.check_folder(output)
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
-    base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
-    material = _material(dataset, test, plan, progress)
+    task = tasks.of(dataset.schema, plan.data.kind)
+    base = task.base(plan.base.base, max_tokens=plan.base.max_tokens)
+    trunk = task.trunk(base, place.cache, progress)
+    material = _material(dataset, test, task, trunk, plan, progress)
     with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
-        return _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+        return _tune(run, material, trunk, plan, progress, output)
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,16 @@ class _Material:
     mitigation: Mitigation | None
 
 
-def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
-    task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
+def _material(
+    dataset: Dataset, test: Dataset | None, task: Task, trunk: Trunk, plan: Plan, progress: Progress
+) -> _Material:
     examples = task.prepare(dataset, plan)
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
-    private.check(ladder.forced(task.rungs(examples.target), plan), examples.target, plan)
+    wanted = ladder.forced(task.rungs(examples.target), plan)
+    ladder.check(wanted, examples, trunk)
+    private.check(wanted, examples.target, plan)
     return _Material(
         dataset=dataset,
         test=test,
