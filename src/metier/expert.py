@@ -156,12 +156,12 @@ class Expert:
         return Dataset(table, self._schema(table), Source("memory", "", 0, "memory"))
 
     def merge(self, folder: str | Path) -> Path:
-        """Write one self-contained expert: the tuned weights as a plain transformers model, tokenizer and head.
+        """Write one self-contained expert: the tuned weights as a plain transformers model, what prepares its inputs, head.
 
-        Only kinds that read texts through the base can be merged. Returns the folder; raises ExpertError.
+        Only rungs that read through a base can be merged. Returns the folder; raises ExpertError.
         """
         trunk, head = getattr(self.predictor, "trunk", None), getattr(self.predictor, "head", None)
-        if trunk is None or head is None:
+        if trunk is None or head is None or not trunk.base.layers:
             raise ExpertError(
                 "nothing-to-merge",
                 "Merging needs an expert whose rung uses the base: frozen, adapter or full.",
@@ -177,6 +177,7 @@ class Expert:
                 "tokenizer_config.json",
                 "sentence_bert_config.json",
                 "1_Pooling/config.json",
+                bases.PREPROCESSOR,
             ):
                 if (origin / name).is_file():
                     (building / name).parent.mkdir(exist_ok=True)
@@ -186,7 +187,7 @@ class Expert:
             blend.copy(self.folder, building)
             shutil.copytree(self.folder / GENERIC, building / GENERIC)
             about = {**self.about, "rung": "frozen", "merged_from": self.about["rung"]}
-            about["base"] = bases.find(str(building)).record() | {"name": self.about["name"]}
+            about["base"] = self.task.base(str(building)).record() | {"name": self.about["name"]}
             about["base_is"] = "."
             files.write_json(building / ABOUT, about)
             record.seal_expert(building)

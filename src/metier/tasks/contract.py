@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 # What a rung reads: for texts a pyarrow string array, for rows a pyarrow table. Both have len(), take(), slice(), parts
-# by [a:b] and to_pylist(). A kind's own has these too, joined(others), and hashes() (n,) uint64, equal for equal inputs.
+# by [a:b] and to_pylist(). A kind's own has these too, joined(others), hashes() (n,) uint64, equal for equal inputs, and
+# fresh(), the same with nothing kept of what was opened.
 Inputs = Any
 
 
@@ -277,6 +278,9 @@ class Task(Protocol):
         without the target column gives Examples whose targets are all unknown, for predictions.
         """
 
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The first rows as JSON can hold them and another process can read them; None where it cannot."""
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """The ladder for this kind, cheapest first."""
 
@@ -350,6 +354,7 @@ class Evidence:
     seed: int
     calibration: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
+    pictured: Callable[[int], str | None] = lambda position: None  # the same as `Task.picture` of that example
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,10 @@ class Images:
         more = [own if edit is None else (*own, edit) for own, edit in zip(self.edits, edits, strict=True)]
         return replace(self, edits=objects(more))
 
+    def fresh(self) -> Images:
+        """The same pictures, none of them opened yet."""
+        return replace(self, album=Album())
+
     def pixels(self, position: int) -> Array:
         """One picture as it is now, uint8 (height, width, 3)."""
         found = self.album.pixels(self.seen[position], self.sources[position])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from metier.data.dataset import Dataset, Schema
-from metier.data.pictures import folder_of
+from metier.data.pictures import cells, folder_of
 from metier.errors import DataError
 from metier.plan import Plan
 from metier.progress import Progress
@@ -83,6 +83,13 @@ class ImageTask:
         if not keep.any():
             raise DataError("nothing-left", "At least one picture must be readable.", found=_told(aside))
         return targets.laid_out(found.take(np.flatnonzero(keep)), labels, readable[keep], aside, dataset, plan)
+
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """Paths from the root of the file system; None where the table holds the pictures themselves."""
+        head = replace(dataset, table=dataset.table.slice(0, most))
+        _, paths = cells(head, names[0])
+        whole = all(path is None or isinstance(path, str) for path in paths)
+        return [{names[0]: path and str(Path(path).absolute())} for path in paths] if whole else None
 
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, generic, frozen, adapter; the last three need a base."""

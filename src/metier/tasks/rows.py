@@ -91,6 +91,10 @@ class Rows:
         inputs = features if len(rows) == len(keep) else features.take(pa.array(rows))
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The cells as they are."""
+        return list(dataset.table.select(list(names)).slice(0, most).to_pylist())
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, trees."""
         from metier.tasks.rows_rungs import Linear, Majority

@@ -97,6 +97,10 @@ class Text:
         inputs = texts.take(pa.array(rows)) if len(rows) < len(keep) else texts
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The cells as they are."""
+        return list(dataset.table.select(list(names)).slice(0, most).to_pylist())
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, generic (classes only: a number has no name), frozen, adapter, full."""
         from metier.tasks.text_rungs import FrozenRung, GenericRung, LinearRung, MajorityRung

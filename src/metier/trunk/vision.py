@@ -191,9 +191,17 @@ def classifier(base: bases.Base, model: nn.Module) -> Classifier | None:
 
     if not base.architecture.endswith("ForImageClassification"):
         return None
-    whole = transformers.AutoModelForImageClassification.from_pretrained(
-        base.folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-    ).eval()
+    whole, loading = transformers.AutoModelForImageClassification.from_pretrained(
+        base.folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    if loading["missing_keys"]:  # would be made up at random
+        return None
+    whole.eval()
     names = [str(whole.config.id2label[at]) for at in range(whole.config.num_labels)]
     linear = [part for part in whole.modules() if isinstance(part, torch.nn.Linear)][-1:]
     if not linear or linear[0].out_features != len(names) or linear[0].in_features != base.hidden:
