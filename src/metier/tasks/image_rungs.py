@@ -19,7 +19,7 @@ from metier.trunk.pixels import PictureTrunk
 _PENALTIES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
 _FEW_PENALTY = 1e-3  # of a fit without held-out rows
 _LARGE = 60_000_000  # numbers that are held in half precision while a head is fitted
-_ADD_BASE = "it reads through an image model, and none was named: --base FOLDER adds it"
+ADD_BASE = "it reads through an image model, and none was named: --base FOLDER adds it"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class HeadRung:
 
     def lacks(self, train: Examples, trunk: Trunk) -> str:
         """The frozen base, where there is none."""
-        return "" if self.pixels or trunk.base.layers else _ADD_BASE
+        return "" if self.pixels or trunk.base.layers else ADD_BASE
 
     def estimate(self, work: Work) -> float:
         """Seconds: looking at what is not cached, and fitting some heads."""
@@ -116,7 +116,7 @@ class GenericRung:
     def lacks(self, train: Examples, trunk: Trunk) -> str:
         """A base, a classifier on it, or classes by the names of all labels."""
         if not trunk.base.layers:
-            return _ADD_BASE
+            return ADD_BASE
         classifier = vision.classifier(trunk.base, trunk.model)
         if classifier is None:
             return "the base comes without a classifier of its own that could be taken as it is"

@@ -95,8 +95,9 @@ class ImageTask:
         """majority, linear, generic, frozen, adapter; the last three need a base."""
         from metier.tasks.image_rungs import FROZEN, GENERIC, LINEAR
         from metier.tasks.text_rungs import MajorityRung
+        from metier.tune.vision_tuned import ADAPTER
 
-        return MajorityRung(), LINEAR, GENERIC, FROZEN
+        return MajorityRung(), LINEAR, GENERIC, FROZEN, ADAPTER
 
     def vectors(self, inputs: Inputs, trunk: Trunk, like: Inputs | None = None) -> Array:
         """The trunk's features, float32 (n, d), about the mean of `like` and in its spread, each of length 1."""

@@ -250,7 +250,9 @@ def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
                 at = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
                 up = tensors[name.replace(".lora_A.", ".lora_B.")]
                 weight: Any = modules[at].weight
-                weight.add_(scale * (up @ down).to(weight.dtype))
+                # A convolution's update is one convolution after another, its narrow one without breadth.
+                update = up @ down if down.ndim == 2 else torch.einsum("orxy,rihw->oihw", up, down)
+                weight.add_(scale * update.to(weight.dtype))
     return model
 
 
@@ -266,14 +268,14 @@ def load_blocks(model: nn.Module, folder: Path) -> nn.Module:
     return model
 
 
-def set_head(learner: Learner, head: Head) -> None:
+def set_head(learner: Any, head: Head) -> None:
     """Put a head's weights into a learner."""
     with torch.no_grad():
         learner.head.weight.copy_(head.weight / learner.spread)
         learner.head.bias.copy_(head.bias / learner.spread)
 
 
-def save_head(learner: Learner, path: Path) -> None:
+def save_head(learner: Any, path: Path) -> None:
     """Write the head as `Head.load` reads it."""
     Head(learner.head.weight.detach() * learner.spread, learner.head.bias.detach() * learner.spread).save(path)
 
