@@ -10,7 +10,7 @@ import numpy as np
 from metier import lifecycle, tasks
 from metier.data.dataset import Dataset
 from metier.data.split import split
-from metier.errors import DataError
+from metier.errors import DataError, UsageError
 from metier.evaluate.metrics import find_metric
 from metier.plan import Plan
 from metier.tasks.contract import Examples, Metric, Rung, Task

@@ -124,7 +124,9 @@ PICTURES = PictureTask()
 # ------------------------------------------------------------------------------------------------------------ reading
 
 
-def read(names: Sequence[str | None], sources: Sequence[Any], progress: Progress | None = None) -> tuple[Pictures, Array]:
+def read(
+    names: Sequence[str | None], sources: Sequence[Any], progress: Progress | None = None
+) -> tuple[Pictures, Array]:
     """The pictures that can be read, and (n,) why each other one cannot, empty where it can; see `pictures.cells`.
 
     One picture is in memory at a time. Raises ResourceError without Pillow.

@@ -274,7 +274,9 @@ def _unread(explainer: Explainer) -> dict[str, Any]:
     }
 
 
-def _write(run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[str, Any], seen: Sequence[page.Seen]) -> None:
+def _write(
+    run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[str, Any], seen: Sequence[page.Seen]
+) -> None:
     items = [json.loads(files.pretty(item)) for item in figures["explanations"]]
     lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
     files.write_text(run.folder / "explanations.jsonl", lines)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 # What a rung reads: for texts a pyarrow string array, for rows a pyarrow table. Both have len(), take(), slice(), parts
-# by [a:b] and to_pylist(). A kind's own has these too, joined(others), hashes() (n,) uint64, equal for equal inputs, and
-# fresh(), the same with nothing kept of what was opened.
+# by [a:b] and to_pylist(). A kind's own has these too; joined(others); hashes(), (n,) uint64, equal for equal inputs;
+# and fresh(), the same with nothing kept of what was opened.
 Inputs = Any
 
 
@@ -354,7 +354,7 @@ class Evidence:
     seed: int
     calibration: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
-    pictured: Callable[[int], str | None] = lambda position: None  # the same as `Task.picture` of that example
+    pictured: Callable[[int], str | None] = lambda _position: None  # the same as `Task.picture` of that example
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ def perturbations() -> tuple[Perturbation, ...]:
         Perturbation("blur", "a radius of 2, 4 or 6% of the longer side", _change("blur"), _LEVELS),
         Perturbation("noise", "grain of a twelfth, a sixth or a quarter of full light", _change("noise"), _LEVELS),
         Perturbation("crop", "share of each side that is cut away", _change("crop")),
-        Perturbation("brightness", "too dark or too bright: a little, clearly, strongly", _change("brightness"), _LEVELS),
+        Perturbation(
+            "brightness", "too dark or too bright: a little, clearly, strongly", _change("brightness"), _LEVELS
+        ),
         Perturbation("JPEG", "compressed to quality 65, 35 or 5 of 100", _change("JPEG"), _LEVELS),
     )
 

@@ -157,7 +157,7 @@ class ImageTask:
 
     def unheard(self, heard: Inputs) -> Callable[[Inputs, int], list[int]]:
         """None: no region can be said never to have been seen."""
-        return lambda inputs, position: []
+        return lambda _inputs, _position: []
 
     def perturbations(self, like: Examples | None = None, trunk: Trunk | None = None) -> tuple[Perturbation, ...]:
         """Blur, noise, a crop, other light, strong compression."""

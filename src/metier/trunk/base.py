@@ -329,7 +329,7 @@ def _broken_weights(path: Path, what: str) -> BaseError:
 
 
 def content_hash(folder: Path, weights: list[Path]) -> str:
-    """One hash over all that decides what the base computes: weights, configuration, tokenizer, pooling, pictures' size."""
+    """One hash over all that decides what the base computes: weights, configuration, tokenizer, pooling."""
     total = hashlib.sha256()
     extra = [folder / name for name in ("config.json", "tokenizer.json", "1_Pooling/config.json", PREPROCESSOR)]
     for path in [*weights, *extra]:

@@ -38,8 +38,6 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
     Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the
     adapter is made, or two runs of one seed would start apart.
     """
-    from peft import LoraConfig, get_peft_model
-
     from metier.tune.fused import fuse
 
     name, stack = blocks(model)
@@ -49,22 +47,31 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
         for inner, module in stack[at].named_modules()
         if isinstance(module, nn.Linear)
     ]
+    opened = with_lora(model, targets, rank=rank, alpha=alpha, seed=seed, task_type="FEATURE_EXTRACTION")
+    if fused:
+        fuse(opened)
+    return opened
+
+
+def with_lora(
+    model: nn.Module, layers: Sequence[str], *, rank: int, alpha: int, seed: int, task_type: str | None = None
+) -> Any:
+    """Put PEFT's LoRA on the layers of these names; returns the PeftModel. The seed is set first."""
+    from peft import LoraConfig, get_peft_model
+
     torch.manual_seed(seed)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
-        target_modules=targets,
+        target_modules=list(layers),
         lora_dropout=0.0,
         bias="none",
-        task_type="FEATURE_EXTRACTION",
+        task_type=task_type,
     )
     with warnings.catch_warnings():
         # PEFT asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        opened = get_peft_model(model, config)
-    if fused:
-        fuse(opened)
-    return opened
+        return get_peft_model(model, config)
 
 
 def open_blocks(model: nn.Module, first: int) -> nn.Module:

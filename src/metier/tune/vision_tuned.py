@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,8 @@ class VisionAdapter:
             rate = work.settings["learning_rate"] * _LAST_PASS
             return here, {**work.settings, "epochs": 1, "learning_rate": rate, "scale": 1.0}
         if frozen is None:
-            frozen = FROZEN.fit(_chosen(work))[0]
+            # With nothing chosen before: what the climb chose for this rung is none of the head's.
+            frozen = FROZEN.fit(replace(work, settings=None))[0]
         return frozen, dict(work.settings)
 
     def _anew(self, work: Work) -> bool:
@@ -107,13 +108,6 @@ class VisionAdapter:
             left = work.seconds_left
             files.write_json(decided, {"anew": left is None or self._seconds(work, work.settings["epochs"]) <= left})
         return bool(files.read_json(decided)["anew"])
-
-
-def _chosen(work: Work) -> Work:
-    """The work as the frozen rung is given it: with nothing chosen before."""
-    from dataclasses import replace
-
-    return replace(work, settings=None)
 
 
 def _epochs(work: Work) -> int:
@@ -217,18 +211,13 @@ class PicturePupil:
 
 def open_adapter(model: nn.Module, share: float, *, rank: int, alpha: int, seed: int) -> Any:
     """Put PEFT's LoRA on the upper `share` of the linear and ungrouped convolution layers; returns the PeftModel."""
-    from peft import LoraConfig, get_peft_model
-
     layers = [
         name
         for name, part in model.named_modules()
         if isinstance(part, nn.Linear) or (isinstance(part, nn.Conv2d) and part.groups == 1)
     ]
     layers = layers[len(layers) - max(1, round(share * len(layers))) :]
-    torch.manual_seed(seed)
-    return get_peft_model(
-        model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, lora_dropout=0.0, bias="none")
-    )
+    return adapters.with_lora(model, layers, rank=rank, alpha=alpha, seed=seed)
 
 
 def _train(work: Work, start: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:
