@@ -18,7 +18,7 @@ from metier.data.dataset import Dataset
 from metier.errors import UsageError
 from metier.evaluate.room import Evaluated
 from metier.expert import Expert, Prediction
-from metier.govern.record import Verdict
+from metier.govern.verify import Verdict
 from metier.lifecycle import Tuned
 from metier.progress import Progress
 from metier.terminal import duration, table
@@ -186,7 +186,9 @@ _MARKS = {"good": "ok", "look": "look", "bad": "wrong", "unknown": "?"}
 def verified(verdict: Verdict) -> None:
     """Whole or not, and what differs."""
     click.echo(
-        f"verified: {verdict.checked} files are what was recorded" if verdict.ok else f"differs: {verdict.problem}"
+        f"verified: {verdict.checked} {verdict.unit} are what was recorded"
+        if verdict.ok
+        else f"differs: {verdict.problem}"
     )
     for note in verdict.notes:
         click.echo(f"note: {note}")

@@ -156,7 +156,7 @@ class Expert:
         return Dataset(table, self._schema(table), Source("memory", "", 0, "memory"))
 
     def merge(self, folder: str | Path) -> Path:
-        """Write one self-contained expert: the tuned weights as a plain transformers model, with all that goes before them.
+        """Write one self-contained expert: the tuned weights as a plain transformers model, and what goes with them.
 
         Only rungs that read through a base can be merged. Returns the folder; raises ExpertError.
         """

@@ -21,6 +21,8 @@ from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
 from metier.govern import record, run_records
+from metier.govern.ledger.entry import Act
+from metier.govern.ledger.note import note, read_act
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
@@ -97,7 +99,10 @@ def tune(
     with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
-        return _tune(run, material, trunk, plan, progress, output)
+        tuned = _tune(run, material, trunk, plan, progress, output)
+    reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
+    return tuned
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,8 @@ def curate(
     with place.open_run(key, f"curate-{plan.name}") as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         curation = room.curate(run, material, names, output=output, scores=scores)
+    reads = [read_act(some, name_of(some.source.path), "curate") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("curated", f"data:{plan.name}", curation.run), progress=progress)
     if files.sha256(curation.clean) != dataset.source.sha256:
         cleaned = read(
             curation.clean, plan.model_copy(update={"data": plan.data.model_copy(update={"query": None})}), place
@@ -323,10 +330,20 @@ def evaluate(
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
     with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
-        return room.evaluate(run, case, names, limits, output)
+        evaluated = room.evaluate(run, case, names, limits, output)
+    about = _act(
+        "evaluated", f"expert:{plan.name}", evaluated.run, expert=files.sha256(loaded.folder / record.MANIFEST)
+    )
+    note(place, read_act(dataset, name_of(dataset.source.path), "evaluate"), about, progress=progress)
+    return evaluated
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _act(act: str, subject: str, run: Path, **more: Any) -> Act:
+    """What a sealed run is in the ledger: where it lies, and the hash that stands for all of it."""
+    return Act(act, subject, "", {"run": run.name, "root": files.read_json(run / "done.json")["root"], **more})
 
 
 def _answers(

@@ -167,8 +167,7 @@ def _memory(folder: Path, case: Case) -> float | None:
 def _weights(expert: Expert) -> int:
     """Bytes of the expert's folder and, where it reads through one, of its base."""
     trunk = getattr(expert.predictor, "trunk", None)
-    uses_base = trunk is not None and "runtime" not in expert.about
-    return _size(expert.folder) + (trunk.base.bytes if uses_base else 0)
+    return _size(expert.folder) + (0 if trunk is None or "runtime" in expert.about else trunk.base.bytes)
 
 
 def _size(folder: Path) -> int:

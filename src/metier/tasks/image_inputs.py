@@ -93,10 +93,10 @@ class Images:
     def joined(self, others: Sequence[Images]) -> Images:
         """These and then the others."""
         every = [self, *others]
-        columns = (
+        names, sources, seen, edits = (
             np.concatenate([getattr(one, name) for one in every]) for name in ("names", "sources", "seen", "edits")
         )
-        return Images(*columns, self.album)
+        return Images(names, sources, seen, edits, self.album)
 
     def edited(self, edits: Sequence[Edit | None]) -> Images:
         """The same pictures with one thing more done to each; None leaves it as it is."""

@@ -48,7 +48,7 @@ class Covered:
 
 def usual(inputs: Images) -> Images:
     """One picture of one colour: the mean of up to 200 of these, evenly drawn."""
-    some = np.unique(np.linspace(0, len(inputs) - 1, min(_SAMPLE, len(inputs))).astype(int)) if len(inputs) else []
+    some = np.unique(np.linspace(0, len(inputs) - 1, min(_SAMPLE, len(inputs))).astype(int))
     means = [inputs.pixels(int(at)).reshape(-1, 3).mean(axis=0) for at in some]
     colour = np.round(np.mean(means, axis=0) if means else _GREY).astype(np.uint8)
     return drawn([np.full((1, 1, 3), colour, np.uint8)], ["the usual colour"])
