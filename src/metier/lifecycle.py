@@ -96,7 +96,9 @@ def tune(
     base = task.base(plan.base.base, max_tokens=plan.base.max_tokens)
     trunk = task.trunk(base, place.cache, progress)
     material = _material(dataset, test, task, trunk, plan, progress)
-    with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
+    beside = [part.content for part in (material.examples, material.held_out_test) if part is not None and part.content]
+    key = run_records.key(plan, dataset, test, base, **({"content": beside} if beside else {}))
+    with place.open_run(key, plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
         tuned = _tune(run, material, trunk, plan, progress, output)

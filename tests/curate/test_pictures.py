@@ -192,10 +192,7 @@ def _moved(table, tmp_path):
     return place
 
 
-def test_tuning_on_pictures_is_refused_and_worth_too(tmp_path):
+def test_what_fixes_are_worth_is_refused(tmp_path):
     place = folder_of(tmp_path)
-    with pytest.raises(DataError) as refused:
-        metier.tune(place, workspace=tmp_path / "w")
-    assert refused.value.code == "images"
     with pytest.raises(MetierError, match="features"):
         metier.curate(place, workspace=tmp_path / "w", worth=True)

@@ -98,9 +98,7 @@ def _holds_file(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind) or kind.num_fields > 2:
         return False
     at = kind.get_field_index("bytes")
-    return at >= 0 and bool(
-        pa.types.is_binary(kind.field(at).type) or pa.types.is_large_binary(kind.field(at).type)
-    )
+    return at >= 0 and bool(pa.types.is_binary(kind.field(at).type) or pa.types.is_large_binary(kind.field(at).type))
 
 
 def plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:

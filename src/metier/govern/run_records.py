@@ -67,7 +67,12 @@ def write(
     aside = {reason: rows.tolist()[:_MOST_LISTED] for reason, rows in examples.set_aside.items()}
     files.write_json(
         folder / "data.json",
-        {"train": dataset.record(), "test": test.record() if test else None, "set_aside": aside},
+        {
+            "train": dataset.record(),
+            "test": test.record() if test else None,
+            "set_aside": aside,
+            **({"content": examples.content} if examples.content else {}),
+        },
     )
     files.write_json(
         folder / "split.json",

@@ -140,6 +140,9 @@ class Examples:
     assigned: Array | None = None  # "train", "validation", "test" where the table itself says so
     set_aside: Mapping[str, Array] = field(default_factory=dict)  # reason -> row numbers not used
     problems: tuple[Problem, ...] = ()
+    content: str = (
+        ""  # a hash of what lies beside the table, as the pictures its paths lead to; empty where all is in it
+    )
 
     def __len__(self) -> int:
         return len(self.targets)

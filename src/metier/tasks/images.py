@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,9 @@ class ImageTask:
             raise _nothing(dataset, names[0], aside)
         if not keep.any():
             raise DataError("nothing-left", "At least one picture must be readable.", found=_told(aside))
-        return targets.laid_out(found.take(np.flatnonzero(keep)), labels, readable[keep], aside, dataset, plan)
+        images = found.take(np.flatnonzero(keep))
+        laid_out = targets.laid_out(images, labels, readable[keep], aside, dataset, plan)
+        return replace(laid_out, content=sha256(images.seen.tobytes()).hexdigest())
 
     def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
         """Paths from the root of the file system; None where the table holds the pictures themselves."""

@@ -60,6 +60,14 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
     return Found(stored, digest, sum((folder / path).stat().st_size for path in read), name)
 
 
+def read_picture(path: Path, cache: Path) -> Found:
+    """One picture as a table of one row, whose column `image` names it."""
+    digest = files.sha256(path)
+    name = tables.key(digest, {"source": "picture", "name": path.name})
+    stored = tables.load(cache, name) or tables.store(cache, name, _pictures([PurePosixPath(path.name)]))
+    return Found(stored, digest, path.stat().st_size, name)
+
+
 def _listed(folder: Path) -> list[PurePosixPath]:
     """All files under a folder, hidden ones left out, in an order that is the same everywhere."""
     found: list[PurePosixPath] = []
