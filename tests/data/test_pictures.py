@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,8 @@ def test_each_fault_has_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_no_bytes_do_worse_than_be_unreadable(noise: bytes, at: int) -> None:
     held = png(DRAWN[0][0])
     for source in (noise, held[:at] + noise + held[at + len(noise) :]):
-        try:
+        with suppress(Unreadable):
             assert opened(source, 64).mode == "RGB"
-        except Unreadable as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

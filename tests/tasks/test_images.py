@@ -114,8 +114,8 @@ def test_a_missing_cell_and_bytes_in_a_table(tmp_path: Path) -> None:
         "missing target": [5],
     }
     assert TASK.portable(dataset, ["photo"], 3) is None
+    bare = pa.table({"kind": ["a", "b"]})
     with pytest.raises(DataError, match="reads a column of pictures") as refused:
-        bare = pa.table({"kind": ["a", "b"]})
         TASK.prepare(Dataset(bare, infer_schema(bare, plan.data), dataset.source), plan)
     assert refused.value.code == "no-pictures"
 

@@ -31,7 +31,7 @@ class Found:
 
 
 def find(place: str | Path, plan: DataPlan, cache: Path) -> Found | Path:
-    """The table at a database, a folder, a data set on disk or a picture; or a file's path, fetched first if it is away.
+    """The table at a database, a folder, a data set on disk or a picture; or the path of a file, fetched if it is away.
 
     Raises DataError, ResourceError or UsageError, never with a password in it.
     """
