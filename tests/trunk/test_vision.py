@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from tests.shapes import shape, shapes
 
 from metier.errors import BaseError
@@ -50,7 +51,6 @@ def test_what_is_no_image_model_is_refused(tiny_image_base: Path, tiny_base: Pat
             (lambda at: _set(at / "config.json", auto_map={"AutoModel": "x.Y"}), "remote-code"),
             (lambda at: (at / "model.safetensors").rename(at / "model.bin"), "pickled-weights"),
             (lambda at: (at / "config.json").unlink(), "config-missing"),
-            (lambda at: _set(at / "config.json", hidden_sizes=None), "config-incomplete"),
         )
     ):
         folder = copied(tiny_image_base, tmp_path / str(at))
@@ -58,6 +58,13 @@ def test_what_is_no_image_model_is_refused(tiny_image_base: Path, tiny_base: Pat
         with pytest.raises(BaseError) as refused:
             vision.find(str(folder))
         assert refused.value.code == code
+    folder = copied(tiny_image_base, tmp_path / "unstated")
+    _set(folder / "config.json", hidden_sizes=None)
+    assert vision.find(str(folder)).hidden == 24, "the classifier's own width"
+    save_file({"stem": torch.zeros(1)}, folder / "model.safetensors")
+    with pytest.raises(BaseError) as refused:
+        vision.find(str(folder))
+    assert refused.value.code == "config-incomplete"
     for name, code in ((str(tiny_base), "not-an-image-base"), ("nowhere/at/all", "no-such-base")):
         with pytest.raises(BaseError) as refused:
             vision.find(name)

@@ -59,7 +59,7 @@ def _describe(folder: Path, name: str, source: str) -> bases.Base:
         folder=str(folder),
         sha256=bases.content_hash(folder, weights),
         architecture=str((config.get("architectures") or [config.get("model_type", "unknown")])[0]),
-        hidden=_width(config, folder),
+        hidden=_width(config, folder, weights),
         layers=int(sum(depths)),
         parameters=sum(bases.count_parameters(path) for path in weights),
         bytes=sum(path.stat().st_size for path in weights),
@@ -69,10 +69,15 @@ def _describe(folder: Path, name: str, source: str) -> bases.Base:
     )
 
 
-def _width(config: Mapping[str, Any], folder: Path) -> int:
+def _width(config: Mapping[str, Any], folder: Path, weights: Sequence[Path]) -> int:
+    """What the base gives of a picture, in numbers: as its configuration states or its classifier takes them."""
     sizes = config.get("hidden_sizes")
     if isinstance(sizes, list) and sizes and "hidden_size" not in config:
         return int(sizes[-1])
+    if not {"hidden_size", "hidden_dim"} & set(config):
+        for name, entry in (pair for path in weights for pair in bases.header(path).items()):
+            if re.fullmatch(r"classifier(\.\d+)?\.weight", name) and len(entry["shape"]) == 2:
+                return int(entry["shape"][1])
     return bases.stated_size(config, folder, "hidden_size", "hidden_dim")
 
 
