@@ -138,6 +138,9 @@ def test_pictures_that_were_changed_beside_their_table_are_noticed(tmp_path: Pat
     place = Workspace.find(tmp_path / "home")
     expert = Expert.load(tuned.expert)
     assert origin.find(expert, place)[1] == ""
+    assert expert.about["reads"] == ["picture"]
+    (piece,) = metier_package.predict(tuned.expert, folder / paths[0], workspace=tmp_path / "home")
+    assert piece[1][0].prediction is not None, "one picture's file is read, whatever the table called its column"
     with Image.open(folder / paths[0]) as image:
         turned = image.rotate(180)
     turned.save(folder / paths[0])

@@ -217,7 +217,13 @@ def open_adapter(model: nn.Module, share: float, *, rank: int, alpha: int, seed:
         if isinstance(part, nn.Linear) or (isinstance(part, nn.Conv2d) and part.groups == 1)
     ]
     layers = layers[len(layers) - max(1, round(share * len(layers))) :]
-    return adapters.with_lora(model, layers, rank=rank, alpha=alpha, seed=seed)
+    opened = adapters.with_lora(model, layers, rank=rank, alpha=alpha, seed=seed)
+    for part in opened.modules():
+        # Models that pad as TensorFlow does ask their convolutions for these.
+        if isinstance(getattr(part, "base_layer", None), nn.Conv2d):
+            for name in ("kernel_size", "stride", "padding", "dilation"):
+                setattr(part, name, getattr(part.base_layer, name))
+    return opened
 
 
 def _train(work: Work, start: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metier.data.pictures import SUFFIXES
 from metier.data.sources.addresses import is_address, is_database, masked, name_of
 from metier.errors import UsageError
 
@@ -52,9 +51,11 @@ def find(place: str | Path, plan: DataPlan, cache: Path) -> Found | Path:
             found=f"{masked(place)} is none",
             fix="Leave --query out, or name a database such as sqlite:///shop.db or postgresql://user@host/shop.",
         )
+    from metier.data.pictures import SUFFIXES
+    from metier.data.sources import folders, hub
+
     if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
         return path
-    from metier.data.sources import folders, hub
 
     if path.is_file():
         return folders.read_picture(path, cache)
