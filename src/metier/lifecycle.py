@@ -96,8 +96,9 @@ def tune(
     base = task.base(plan.base.base, max_tokens=plan.base.max_tokens)
     trunk = task.trunk(base, place.cache, progress)
     material = _material(dataset, test, task, trunk, plan, progress)
-    beside = [part.content for part in (material.examples, material.held_out_test) if part is not None and part.content]
-    key = run_records.key(plan, dataset, test, base, **({"content": beside} if beside else {}))
+    beside = [part.content for part in (material.examples, material.held_out_test) if part and part.content]
+    more: dict[str, Any] = {"content": beside} if beside else {}
+    key = run_records.key(plan, dataset, test, base, **more)
     with place.open_run(key, plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")

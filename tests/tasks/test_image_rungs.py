@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from tests.shapes import shapes
 
+from metier.data.read import read
 from metier.evaluate.metrics import find_metric
 from metier.plan import Plan
 from metier.progress import Silent
@@ -25,6 +28,7 @@ from metier.trunk.pixels import PixelTrunk
 from metier.trunk.vision import VisionTrunk
 from metier.tune.vision_tuned import ADAPTER, Learner, open_adapter
 
+CIFAR = Path(os.environ.get("METIER_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data") / "cifar10_jpeg"
 LABELS = ("circle", "square", "stripes")
 
 
@@ -188,3 +192,17 @@ def test_the_bases_running_statistics_stay_as_they_were(trunk: VisionTrunk) -> N
     kept = {name: value.clone() for name, value in trunk.model.named_buffers()}
     learner(torch.rand(4, 3, 32, 32))
     assert all(torch.equal(value, kept[name]) for name, value in trunk.model.named_buffers())
+
+
+@pytest.mark.skipif(not CIFAR.is_dir(), reason="the data set is not here")
+def test_photographs_in_a_table_are_told_apart_by_their_pixels(tmp_path: Path) -> None:
+    plan = Plan.of(target="label_name", ignore=("label",))
+    read_ = read(CIFAR / "test_10000.parquet", plan.data, tmp_path)
+    some = np.random.default_rng(0).permutation(len(read_))[:900]
+    found = CLASSIFICATION.prepare(replace(read_, table=read_.table.take(np.sort(some))), plan)
+    assert len(found) == 900
+    order = np.random.default_rng(1).permutation(900)
+    train, held_out = found.take(order[:600]), found.take(order[600:])
+    task = Work(train, held_out, plan, PixelTrunk(), find_metric("accuracy", found.target), tmp_path, {}, Silent())
+    outputs = LINEAR.fit(task)[0].outputs(held_out.inputs)
+    assert (outputs.argmax(axis=1) == held_out.targets).mean() > 0.3, "of ten kinds of things"
