@@ -39,12 +39,6 @@ if TYPE_CHECKING:
     from metier.evaluate.room import Evaluated
     from metier.explain.room import Explained
 
-_SPOKEN = (
-    "my wallet is gone and the card was in it, please stop it",
-    "you took money from my account twice for the same coffee",
-    "the app says the code is wrong and now it won't let me in",
-)
-
 
 @dataclass(frozen=True)
 class Tuned:
@@ -96,10 +90,8 @@ def tune(
     base = task.base(plan.base.base, max_tokens=plan.base.max_tokens)
     trunk = task.trunk(base, place.cache, progress)
     material = _material(dataset, test, task, trunk, plan, progress)
-    beside = [part.content for part in (material.examples, material.held_out_test) if part and part.content]
-    more: dict[str, Any] = {"content": beside} if beside else {}
-    key = run_records.key(plan, dataset, test, base, **more)
-    with place.open_run(key, plan.name or "expert") as run:
+    beside = run_records.beside(material.examples, material.held_out_test)
+    with place.open_run(run_records.key(plan, dataset, test, base, **beside), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
         tuned = _tune(run, material, trunk, plan, progress, output)
@@ -129,8 +121,7 @@ def _material(
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
-    wanted = ladder.forced(task.rungs(examples.target), plan)
-    ladder.check(wanted, examples, trunk)
+    wanted = ladder.possible(task.rungs(examples.target), plan, examples, trunk)
     private.check(wanted, examples.target, plan)
     return _Material(
         dataset=dataset,
@@ -298,8 +289,8 @@ def demo(
         **choices,
     }
     tuned = tune(examples.path("support/tickets.csv"), workspace=workspace, progress=progress, **wanted)
-    answers = Expert.load(tuned.expert, progress=progress).predict(list(_SPOKEN))
-    return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(_SPOKEN, answers, strict=True)]
+    answers = Expert.load(tuned.expert, progress=progress).predict(list(examples.SPOKEN))
+    return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(examples.SPOKEN, answers, strict=True)]
 
 
 def predict(

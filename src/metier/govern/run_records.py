@@ -49,6 +49,12 @@ def key(
     return files.digest(about)
 
 
+def beside(*parts: Examples | None) -> dict[str, Any]:
+    """What of `key`'s `more` comes from examples whose content lies beside their table; empty where none does."""
+    content = [part.content for part in parts if part is not None and part.content]
+    return {"content": content} if content else {}
+
+
 def write(
     folder: Path,
     dataset: Dataset,

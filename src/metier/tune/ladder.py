@@ -307,8 +307,9 @@ def forced(rungs: Sequence[Rung], plan: Plan) -> Rung | None:
     )
 
 
-def check(wanted: Rung | None, examples: Examples, trunk: Trunk) -> None:
-    """Raise UsageError where the rung that `--rung` names cannot be had with this base and these labels."""
+def possible(rungs: Sequence[Rung], plan: Plan, examples: Examples, trunk: Trunk) -> Rung | None:
+    """The rung that `--rung` names. Raises UsageError where it cannot be had with this base and these labels."""
+    wanted = forced(rungs, plan)
     lack = _lack(wanted, examples, trunk) if wanted is not None else ""
     if wanted is not None and lack:
         raise UsageError(
@@ -317,6 +318,7 @@ def check(wanted: Rung | None, examples: Examples, trunk: Trunk) -> None:
             found=lack,
             fix="Name a base with --base, or leave --rung out.",
         )
+    return wanted
 
 
 def _lack(rung: Rung, train: Examples, trunk: Trunk) -> str:
