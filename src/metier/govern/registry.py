@@ -89,16 +89,13 @@ def live(place: Workspace) -> list[Release]:
 
 def releases(place: Workspace) -> list[Release]:
     """All releases, by name and version. Raises ResourceError."""
-    from metier.store.records import exists, open_store
+    from metier.govern import acts
+    from metier.store.records import exists
 
     if not exists(place):
         return []
-    store = open_store(place)
-    try:
-        with store.read() as connection:
-            return rows(connection, place)
-    finally:
-        store.close()
+    with acts.reading(place) as connection:
+        return rows(connection, place)
 
 
 def rows(connection: Connection, place: Workspace) -> list[Release]:
