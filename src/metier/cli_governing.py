@@ -45,6 +45,15 @@ def release(workspace: str | None, options: Mapping[str, Any]) -> Outcome:
     )
 
 
+def from_mlflow(workspace: str | None, address: str, model: str, options: Mapping[str, Any]) -> Outcome:
+    """What `metier releases from-mlflow` asks."""
+    from metier.govern import with_mlflow
+
+    place, actor = acting(workspace, options["as_name"])
+    asked = {name: options[name] for name in ("version", "policy", "key")}
+    return with_mlflow.read(address, model, place, actor=actor, **asked)
+
+
 def approve(workspace: str | None, options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """What `metier approve` asks: (its JSON, its sentence)."""
     place, actor = acting(workspace, options["as_name"], options["role"])

@@ -139,3 +139,33 @@ def retire(screen: Screen, workspace: str | None, release: str, reason: str, **w
     place, actor = cli_governing.acting(workspace, who["as_name"])
     found = moves.retire(place, release, actor, reason=reason, key=who["key"])
     screen.show(found.as_json(), lambda: click.echo(f"{found.id} is retired."))
+
+
+@releases.command("to-mlflow")
+@click.argument("release")
+@click.argument("address")
+@common
+def to_mlflow(screen: Screen, workspace: str | None, release: str, address: str, **_: Any) -> None:
+    """Write RELEASE (all versions of a bare name) to the MLflow registry at ADDRESS: a folder, or sqlite:////path."""
+    from metier.govern import with_mlflow
+    from metier.terminal import table
+    from metier.workspace import Workspace
+
+    found = with_mlflow.write(release, Workspace.find(workspace), address)
+    rows = [[one["release"], f"{one['model']} {one['version']}", one["written"]] for one in found]
+    screen.show({"versions": found}, lambda: table(address, ["release", "in MLflow", "written now"], rows))
+
+
+@releases.command("from-mlflow")
+@click.argument("address")
+@click.argument("model")
+@click.option("--version", type=int, metavar="N", help="The version in MLflow [the newest].")
+@click.option("--policy", metavar="FILE", help="A policy's file, or finance, health, general [general].")
+@acting
+@common
+def from_mlflow(screen: Screen, workspace: str | None, address: str, model: str, **options: Any) -> None:
+    """Put MODEL of the MLflow registry at ADDRESS forward here; its gates are asked anew."""
+    from metier import cli_governing
+
+    found = cli_governing.from_mlflow(workspace, address, model, options)
+    screen.show(found.as_json(), lambda: cli_governing.released(found))
