@@ -82,7 +82,7 @@ def gather(connection: Connection, place: Workspace, expert: Path, test_data: tu
     evaluated = [one for one in reversed(known) if one.act == "evaluated" and one.facts.get("expert") == manifest]
     evaluations = []
     for run in _sealed(place, expert, evaluated, faults):
-        fault = _unfit(run, about, test_data)
+        fault = _unfit(run, about, manifest, test_data)
         if fault:
             faults.setdefault("evaluated", []).append(f"{run.folder.name} {fault}")
         else:
@@ -138,8 +138,11 @@ def _first(
     return None
 
 
-def _unfit(run: Sealed, about: Mapping[str, Any], test_data: tuple[str, ...]) -> str:
-    source = str(run.read("data.json")["evaluated"]["source"]["sha256"])
+def _unfit(run: Sealed, about: Mapping[str, Any], manifest: str, test_data: tuple[str, ...]) -> str:
+    data = run.read("data.json")
+    source = str(data["evaluated"]["source"]["sha256"])
+    if data.get("manifest", manifest) != manifest:
+        return "names another expert"
     if source == about.get("data"):
         return "was made on the rows that the expert was tuned on"
     if test_data and source not in test_data:
