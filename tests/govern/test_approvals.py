@@ -224,7 +224,11 @@ def test_a_waiver_has_a_name_a_reason_and_an_end(small_desk: Desk, monkeypatch: 
     waive = Waiver("accuracy.low", "2999-12-31", "measured by hand")
     with pytest.raises(RecordError, match="own work"):
         put(small_desk, expert, waive=waive, by="anna")
-    for bad in (Waiver("gain", "2999-12-31", "x"), Waiver("accuracy.low", "2001-01-01", "x"), Waiver("accuracy.low", "soon", "x")):
+    for bad in (
+        Waiver("gain", "2999-12-31", "x"),
+        Waiver("accuracy.low", "2001-01-01", "x"),
+        Waiver("accuracy.low", "soon", "x"),
+    ):
         with pytest.raises(UsageError):
             put(small_desk, expert, waive=bad, by="bob")
     waived = put(small_desk, expert, waive=waive, by="bob")

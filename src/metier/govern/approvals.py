@@ -124,7 +124,9 @@ def approve(place: Workspace, reference: str, actor: Actor, reason: str, *, key:
             complete = not any(count - (role == actor.role) for role, count in left.items())
             if complete and stages.stage(records) == registry.CANDIDATE:
                 details["stage"] = registry.APPROVED
-            record = people.perform(ledger, turn, Act(stages.APPROVED_ACT, release.subject, reason, details), actor, key)
+            record = people.perform(
+                ledger, turn, Act(stages.APPROVED_ACT, release.subject, reason, details), actor, key
+            )
             stages.project(turn.connection, record)
             return given([*records, record])[-1]
     finally:
@@ -177,7 +179,9 @@ def _may_approve(records: Sequence[Record], release: registry.Release, actor: Ac
     own_work(actor, authors(records), f"approve {release.id}")
     gated = stages.gated(records)
     if release.stage == registry.RETIRED or gated is None or not gated["passed"]:
-        failed = ", ".join(each["gate"] for each in gated["gates"] if stages.in_the_way(each)) if gated else "never asked"
+        failed = (
+            ", ".join(each["gate"] for each in gated["gates"] if stages.in_the_way(each)) if gated else "never asked"
+        )
         raise RecordError(
             "gates-failed",
             "Only a release that passes its gates can be approved.",

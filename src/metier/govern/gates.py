@@ -127,7 +127,9 @@ def _figure(name: str, bound: Bound, evidence: Evidence) -> Gate:
         run, value = found
         stem, _, end = path.rpartition(".")
         if isinstance(value, Mapping):
-            figure = Figure(_number(value.get("value")), _number(value.get("low")), _number(value.get("high")), run, path)
+            figure = Figure(
+                _number(value.get("value")), _number(value.get("low")), _number(value.get("high")), run, path
+            )
             return held(name, bound, figure, "", evidence)
         if end in ("low", "high", "value"):
             around = evidence.find(stem)

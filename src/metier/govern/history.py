@@ -139,8 +139,19 @@ def _periods(records: Sequence[Record]) -> list[Period]:
                 told = tuple({"record": each.seq, "by": each.actor, "role": each.role} for each in given)
                 grounds[version] = (one.facts["gates"], told)
             about = made[one.subject]
+            if found and found[-1].ended == one.seq - 1:
+                # One stood down for the other in one transaction: no moment lies between them.
+                found[-1] = replace(found[-1], until=max(one.at, found[-1].since))
             period = Period(
-                version, about["manifest"], about["root"], one.at, one.actor, one.act, one.reason, one.seq, *grounds[version]
+                version,
+                about["manifest"],
+                about["root"],
+                one.at,
+                one.actor,
+                one.act,
+                one.reason,
+                one.seq,
+                *grounds[version],
             )
             found.append(period)
         elif "stage" in one.facts and found and found[-1].version == version and found[-1].until is None:

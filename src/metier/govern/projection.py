@@ -89,7 +89,10 @@ def _differences(connection: Connection, wanted: dict[str, Rows]) -> Iterator[tu
     for name, rows in wanted.items():
         table = getattr(tables, name)
         keys = [column.name for column in table.primary_key]
-        there = {tuple(row[key] for key in keys): dict(row) for row in connection.execute(sqlalchemy.select(table)).mappings()}
+        there = {
+            tuple(row[key] for key in keys): dict(row)
+            for row in connection.execute(sqlalchemy.select(table)).mappings()
+        }
         for key in sorted({*rows, *there}):
             mine, found = rows.get(key), there.get(key)
             if mine != found:
