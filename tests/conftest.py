@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from tests.postgres import Server, postgres  # noqa: F401  a fixture is known by being here
 
 from metier.workspace import Workspace
-from tests.postgres import Server, postgres  # noqa: F401  a fixture is known by being here
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -38,9 +38,14 @@ def test_opening_twice_changes_nothing(workspace: Workspace) -> None:
 
 def test_what_fails_half_way_is_not_kept(workspace: Workspace) -> None:
     store = open_store(workspace)
-    with pytest.raises(RuntimeError), store.write() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'zzzz'")
-        raise RuntimeError
+
+    def half() -> None:
+        with store.write() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'zzzz'")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     with store.read() as connection:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == migrations.head()
     store.close()

@@ -50,7 +50,8 @@ def _rows(book: Ledger) -> list[Record]:
 def _replace(book: Ledger, rows: list[dict[str, object]]) -> None:
     with book.store.write() as connection:
         connection.execute(table.delete())
-        connection.execute(table.insert(), rows)
+        if rows:
+            connection.execute(table.insert(), rows)
 
 
 def _tamper(rows: list[dict[str, object]], rng: random.Random) -> int:
