@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import write_tickets
 
 from metier import files, lifecycle
 from metier.govern import record
@@ -16,7 +17,6 @@ from metier.govern.actor import Actor
 from metier.govern.ledger.entry import Act
 from metier.govern.ledger.note import note
 from metier.workspace import Workspace
-from tests.conftest import write_tickets
 
 # What a policy may hold against; the shape of evaluate --json.
 FIGURES: dict[str, Any] = {

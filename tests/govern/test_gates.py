@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.govern.conftest import FIGURES, OPEN, Desk
 
 from metier import files
 from metier.errors import UsageError
@@ -17,7 +18,6 @@ from metier.govern.gates import Gate
 from metier.govern.ledger.entry import Act
 from metier.govern.ledger.note import note
 from metier.govern.release import Outcome, release
-from tests.govern.conftest import FIGURES, OPEN, Desk
 
 WHOLE: dict[str, Any] = {
     **FIGURES,
@@ -110,9 +110,11 @@ def test_what_was_never_measured_names_its_command(small_desk: Desk) -> None:
     expert = small_desk.expert()
     found = asked(small_desk, expert, group_gap={"max": 0.1}, membership_auc={"max": 0.6}, evaluation_days=3, rows=5)
     for name, flag in (("group_gap", "--only bias --group COLUMN"), ("membership_auc", "--only privacy")):
-        assert found[name]["found"] is None and not found[name]["passed"]
+        assert found[name]["found"] is None
+        assert not found[name]["passed"]
         assert flag in found[name]["next"]
-    assert not found["evaluation_days"]["passed"] and not found["rows"]["passed"]
+    assert not found["evaluation_days"]["passed"]
+    assert not found["rows"]["passed"]
 
 
 def test_an_altered_evaluation_is_no_evidence(small_desk: Desk) -> None:
@@ -122,10 +124,12 @@ def test_an_altered_evaluation_is_no_evidence(small_desk: Desk) -> None:
     better["metrics"]["accuracy"]["low"] = 0.99
     files.write_json(run / "evaluation.json", better)
     row = asked(small_desk, expert, figures={"accuracy.low": {"min": 0.5}})["accuracy.low"]
-    assert not row["passed"] and "evaluation.json was altered" in row["next"]
+    assert not row["passed"]
+    assert "evaluation.json was altered" in row["next"]
     record.seal(run)  # sealed anew: whole in itself, but not what the ledger knows
     row = asked(small_desk, expert, figures={"accuracy.low": {"min": 0.5}})["accuracy.low"]
-    assert not row["passed"] and "written anew" in row["next"]
+    assert not row["passed"]
+    assert "written anew" in row["next"]
 
 
 def test_an_evaluation_of_another_expert_or_on_training_rows_is_no_evidence(small_desk: Desk) -> None:
@@ -135,7 +139,8 @@ def test_an_evaluation_of_another_expert_or_on_training_rows_is_no_evidence(smal
     small_desk.evaluated(expert, manifest="0" * 64)
     row = asked(small_desk, expert, gain={"min": 0})["gain"]
     assert row["found"] is None
-    assert "rows that the expert was tuned on" in row["next"] and "names another expert" in row["next"]
+    assert "rows that the expert was tuned on" in row["next"]
+    assert "names another expert" in row["next"]
 
 
 def test_a_policy_can_name_the_test_data(small_desk: Desk) -> None:
@@ -165,7 +170,8 @@ def test_an_expert_from_nowhere_fails_its_origin(small_desk: Desk, tmp_path: Pat
     files.write_json(tmp_path / "other" / "metier.json", {**about, "threshold": 0.1})
     record.seal_expert(tmp_path / "other")
     origin = asked(small_desk, tmp_path / "other")["origin"]
-    assert not origin["passed"] and "made another expert" in origin["found"]
+    assert not origin["passed"]
+    assert "made another expert" in origin["found"]
     # A scaled expert says of which it is; that one the run made.
     own = files.read_json(expert / "manifest.json")["root"]
     files.write_json(tmp_path / "other" / "metier.json", {**about, "scaled": {"scale": 0.5, "from": own}})
@@ -201,7 +207,9 @@ def test_base_data_and_machine_are_looked_at(small_desk: Desk) -> None:
     small_desk.evaluated(expert)
     found = asked(small_desk, expert, licences=["mit"], data_days=1, evaluation_days=1, security=True)
     assert not found["licences"]["passed"]
-    assert found["data_days"]["passed"] and found["evaluation_days"]["passed"] and found["security"]["passed"]
+    assert found["data_days"]["passed"]
+    assert found["evaluation_days"]["passed"]
+    assert found["security"]["passed"]
     (small_desk.place.root / "keys" / "signing.pem").chmod(0o644)
     assert "read by others" in asked(small_desk, expert, security=True)["security"]["found"]
 
@@ -215,7 +223,8 @@ def test_old_data_and_old_evaluations_fail(small_desk: Desk, monkeypatch: pytest
     monkeypatch.undo()
     monkeypatch.delenv("METIER_DATABASE_URL", raising=False)
     found = asked(small_desk, expert, data_days=365, evaluation_days=90)
-    assert not found["data_days"]["passed"] and not found["evaluation_days"]["passed"]
+    assert not found["data_days"]["passed"]
+    assert not found["evaluation_days"]["passed"]
 
 
 # ------------------------------------------------------------------------------------------------------------ policies
@@ -225,8 +234,11 @@ def test_the_policies_that_ship_are_sound() -> None:
     assert policies.names() == ["finance", "general", "health"]
     for name in policies.names():
         found = policies.load(name)
-        assert found.name == name and sum(found.approvals.values()) >= 1 and found.security
-    assert policies.load("finance").registered and policies.load("health").approvals["approver"] == 2
+        assert found.name == name
+        assert sum(found.approvals.values()) >= 1
+        assert found.security
+    assert policies.load("finance").registered
+    assert policies.load("health").approvals["approver"] == 2
 
 
 def test_every_problem_of_a_policy_is_told(tmp_path: Path) -> None:

@@ -199,8 +199,8 @@ def _from(evidence: Evidence, path: str, value: str = "value") -> Figure | None:
         return None
     run, inside = found
     inside = inside if isinstance(inside, Mapping) else {}
-    ends = (_number(inside.get(key)) for key in (value, "low", "high"))
-    return Figure(*ends, run, f"{path}.{value}")
+    found_value, low, high = (_number(inside.get(key)) for key in (value, "low", "high"))
+    return Figure(found_value, low, high, run, f"{path}.{value}")
 
 
 _Find = Callable[[Evidence, Any], Figure | None]

@@ -73,7 +73,14 @@ def history(name: str, place: Workspace, at: str | None = None) -> dict[str, Any
     then = [each for each in found if each.since <= stamp and (each.until is None or stamp < each.until)]
     about = {"name": called, "at": stamp, "asked": at, "zone": zone}
     if not then:
-        nothing = {"version": None, "expert": None, "since": None, "until": None, "by": None, "approvals": []}
+        nothing: dict[str, Any] = {
+            "version": None,
+            "expert": None,
+            "since": None,
+            "until": None,
+            "by": None,
+            "approvals": [],
+        }
         return {**about, **nothing, "gates": None, "also": [], "why": f"No version of {called} was live then."}
     answer = then[-1]
     return {**about, **answer.as_json(), "also": [each.version for each in then[:-1]], "why": sentence(called, answer)}

@@ -1,4 +1,4 @@
-"""Do the registry's tables say what the ledger says? The first that differs is named, and every signature is looked at."""
+"""Do the registry's tables say what the ledger says, and is every signature right? The first fault is named."""
 
 from __future__ import annotations
 
