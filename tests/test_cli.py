@@ -465,9 +465,14 @@ COMMANDS = [
     "predict",
     "verify",
     "doctor",
+    "release",
+    "approve",
+    "rollback",
+    "history",
+    "ethics",
     "documents",
 ]
-GROUPS = ["data", "ledger"]
+GROUPS = ["data", "findings", "ledger", "people", "releases"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

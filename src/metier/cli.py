@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_documents, cli_explain, cli_govern
+from metier import (
+    __version__,
+    cli_choose,
+    cli_data,
+    cli_documents,
+    cli_explain,
+    cli_govern,
+    cli_people,
+    cli_release,
+)
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -145,3 +154,13 @@ main.add_command(cli_data.data)
 main.add_command(cli_documents.documents)
 main.add_command(cli_explain.explain)
 main.add_command(cli_govern.ledger)
+for command in (
+    cli_release.release,
+    cli_release.approve,
+    cli_release.rollback,
+    cli_release.history,
+    cli_release.releases,
+):
+    main.add_command(command)
+for command in (cli_people.people, cli_people.findings, cli_people.ethics):
+    main.add_command(command)
