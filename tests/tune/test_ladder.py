@@ -331,11 +331,13 @@ def test_a_rung_that_stands_is_taken_unless_proven_worse(tmp_path: Path, quality
 def test_a_rung_that_is_spared_is_measured_on_halves_and_taken_unless_proven_worse(
     tmp_path: Path, quality: float, taken: bool
 ) -> None:
-    dear, dearer = Sparing("adapter", quality, trains=True), Fake("full", 0.99, trains=True)
-    found = climb(course(tmp_path, [Fake("frozen", 0.6), dear, dearer], rows=200))
+    frozen, dear = Fake("frozen", 0.6), Sparing("adapter", quality, trains=True)
+    dearer = Fake("full", 0.99, trains=True)
+    found = climb(course(tmp_path, [frozen, dear, dearer], rows=200))
     step = found.steps[1]
     assert step.taken is taken
-    assert ("of two fits, each on one half of the rows" in step.reason) is taken
+    assert ("both were fitted on one half of the rows" in step.reason) is taken
+    assert [len(work.train) for work in frozen.works[:7]] == [160] * 5 + [len(work.train) for work in dear.works]
     assert [len(work.train) + len(work.validation or ()) for work in dear.works] == [200, 200]
     np.testing.assert_array_equal(step.outputs, Recall(quality, 0).outputs(found.held_out.inputs))  # type: ignore[arg-type]
     assert all(not work.earlier for work in dear.works), "what was fitted on the folds has seen the other half"

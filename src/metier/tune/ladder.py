@@ -122,7 +122,8 @@ def climb(course: Course) -> Climb:
             stopped = refused if rung.trains else ""
             continue
         step = _try(course, rung, earlier, truth, _kept_back(course, rung, here))
-        step = _judge(course, step, here, truth, forced=rung is wanted, stands=_stands(course, rung))
+        below = here and _fitted_alike(course, rung, here)
+        step = _judge(course, step, below, truth, forced=rung is wanted, stands=_stands(course, rung))
         files.write_json(course.folder / rung.name / "metrics.json", step.record())
         course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
         steps.append(step)
@@ -220,7 +221,7 @@ def _stands(course: Course, rung: Rung) -> str:
     """Why this rung needs no proof here, or an empty string."""
     spared = _spared(course, rung)
     if spared:
-        return f"{spared}; these figures are of two fits, each on one half of the rows and held against the other"
+        return f"{spared}; both were fitted on one half of the rows and held against the other, in turn"
     return rung.stands(_asking(course)) if isinstance(rung, StandingRung) else ""
 
 
@@ -235,6 +236,21 @@ def _parts(course: Course, rung: Rung) -> tuple[tuple[Examples, Examples], ...]:
     The held-out rows are the same in the same order, whichever it is.
     """
     return folds.halves(course.folds) if _spared(course, rung) else course.folds
+
+
+def _fitted_alike(course: Course, rung: Rung, here: Step) -> Step:
+    """The step stood on, its outputs those of fits on the very rows that a spared rung is fitted on."""
+    own = next(one for one in course.rungs if one.name == here.name)
+    if not _spared(course, rung) or _spared(course, own):
+        return here
+    parts = _parts(course, rung)
+    outputs = []
+    for half, (train, held_out) in enumerate(parts):
+        folder = course.folder / own.name / f"half-{half}"
+        folder.mkdir(parents=True, exist_ok=True)
+        predictor, _ = own.fit(course.work(train, held_out, folder))
+        outputs.append(predictor.outputs(held_out.inputs))
+    return replace(here, outputs=np.concatenate(outputs))
 
 
 def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, forced: bool, stands: str) -> Step:

@@ -49,7 +49,8 @@ def learn(work: Work, encoder: Any, settings: dict[str, Any], title: str) -> tup
         seed=work.plan.seed,
     )
     standing = loop.train(pupil, course, folder=work.folder / _PAIRS, progress=work.progress, title=f"{title}, pairs")
-    tuned = replace(work, trunk=work.trunk.with_model(encoder.cpu().model), settings=None)
+    # No time limit: the rows are few, and to look whether they fit would take longer than they do.
+    tuned = replace(work, trunk=work.trunk.with_model(encoder.cpu().model), settings=None, seconds_left=None)
     return FrozenRung().fit(tuned)[0].head, standing  # type: ignore[attr-defined]
 
 
