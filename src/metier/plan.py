@@ -145,7 +145,8 @@ class AdapterPlan(_Section):
         description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out.",
     )
     contrastive: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Learn from pairs and label names first; auto does with 32 labels a class or fewer, and from nothing else."
+        "auto",
+        description="Learn from pairs and label names first; with 32 labels a class or fewer auto does, and stops there.",
     )
 
 

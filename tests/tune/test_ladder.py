@@ -337,6 +337,7 @@ def test_a_rung_that_is_spared_is_measured_on_halves_and_taken_unless_proven_wor
     step = found.steps[1]
     assert step.taken is taken
     assert ("both were fitted on one half of the rows" in step.reason) is taken
+    assert (found.steps[0].folds, step.folds, found.steps[2].folds) == (5, 2, 5 if taken else 0)
     assert [len(work.train) for work in frozen.works[:7]] == [160] * 5 + [len(work.train) for work in dear.works]
     assert [len(work.train) + len(work.validation or ()) for work in dear.works] == [200, 200]
     np.testing.assert_array_equal(step.outputs, Recall(quality, 0).outputs(found.held_out.inputs))  # type: ignore[arg-type]

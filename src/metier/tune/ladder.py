@@ -37,7 +37,10 @@ _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 @dataclass(frozen=True)
 class Step:
-    """What became of one rung; `outputs` are its answers for the held-out rows, None when it was not tried."""
+    """What became of one rung; `outputs` are its answers for the held-out rows, None when it was not tried.
+
+    `folds` is the number of fits they come from: a spared rung has two, each on one half of the rows.
+    """
 
     name: str
     validation: Mapping[str, float]
@@ -49,6 +52,7 @@ class Step:
     reason: str
     settings: Mapping[str, Any]
     outputs: Array | None
+    folds: int = 0
 
     def record(self) -> dict[str, Any]:
         """The rung as `tune --json` and `rungs/<name>/metrics.json` tell it; gains in points of the metric."""
@@ -61,6 +65,7 @@ class Step:
             "taken": self.taken,
             "reason": self.reason,
             "settings": dict(self.settings),
+            "folds": self.folds,
         }
 
 
@@ -214,6 +219,7 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
         reason="",
         settings=_agreed(settings),
         outputs=together,
+        folds=len(parts),
     )
 
 
