@@ -330,8 +330,8 @@ def test_one_column_of_outputs_is_a_plain_column() -> None:
     assert text_rungs.shaped(np.zeros(5)).shape == (5,)
 
 
-def test_with_few_labels_the_frozen_rung_needs_no_proof(make_work: MakeWork, tmp_path: Path) -> None:
-    rung, work = text_rungs.FrozenRung(), make_work(tmp_path)
+def test_with_few_labels_the_frozen_rung_needs_no_proof(make_work: MakeWork) -> None:
+    rung, work = text_rungs.FrozenRung(), make_work()
     codes = np.arange(96) % 3
     few = Examples(None, codes, Classes(("a", "b", "c")), np.arange(96))
     assert "so few labels" in rung.stands(replace(work, train=few))
