@@ -146,7 +146,7 @@ class AdapterPlan(_Section):
     )
     contrastive: Literal["auto", "yes", "no"] = Field(
         "auto",
-        description="Learn from pairs and label names first; up to 32 labels a class auto does, and stops there.",
+        description="Learn from pairs first; up to 32 labels a class auto does, and up to 160 texts from them alone.",
     )
 
 

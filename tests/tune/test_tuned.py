@@ -14,6 +14,7 @@ import pytest
 
 from metier.errors import UsageError
 from metier.evaluate.metrics import find_metric
+from metier.tasks.classes import Classes
 from metier.tasks.contract import Predictor, Work
 from metier.tasks.text_rungs import FrozenRung, LinearRung
 from metier.trunk.base import find
@@ -207,7 +208,10 @@ def test_an_adapter_from_pairs_is_spared_and_neither_it_nor_full_is_always_tried
         asked = make_work(tmp_path, rows=36, plan={"epochs": None, **other})
         assert (ADAPTER.spared(asked), ADAPTER.refuses(asked), FULL.refuses(asked)) == ("", "", "")
     many = make_work(tmp_path, rows=160, plan={"epochs": None})
-    assert (ADAPTER.spared(many), ADAPTER.refuses(many), FULL.refuses(many)) == ("", "", "")
+    # Few a label, but with the 40 names more texts than can be seen twelve times.
+    wide = replace(many, train=replace(many.train, target=Classes(tuple(f"label {at}" for at in range(40)))))
+    for one in (many, wide):
+        assert (ADAPTER.spared(one), ADAPTER.refuses(one), FULL.refuses(one)) == ("", "", "")
 
 
 @pytest.mark.parametrize("step", [5, 17])

@@ -23,6 +23,8 @@ TEXTS_PER_BATCH = 32
 _TEXTS_PER_LABEL = 4
 # Chosen on reviews, repair notes, bank questions and abstracts: more steps gained nothing more.
 _TIMES_SEEN = 12
+_FEWEST_STEPS, _MOST_STEPS = 10, 60
+MOST_TEXTS = _MOST_STEPS * TEXTS_PER_BATCH // _TIMES_SEEN  # beyond, texts are seen less often
 
 
 @dataclass
@@ -75,7 +77,7 @@ class PairPupil:
 
 def steps_for(texts: int) -> int:
     """Steps for so many texts: each is seen some twelve times, whatever the number of pairs."""
-    return max(10, min(60, -(-_TIMES_SEEN * texts // TEXTS_PER_BATCH)))
+    return max(_FEWEST_STEPS, min(_MOST_STEPS, -(-_TIMES_SEEN * texts // TEXTS_PER_BATCH)))
 
 
 def contrast(meaning: Tensor, labels: Tensor) -> Tensor:

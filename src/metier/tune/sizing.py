@@ -75,8 +75,12 @@ def by_pairs_first(work: Work) -> bool:
 
 
 def pairs_alone(work: Work) -> bool:
-    """Whether pairs are all the training: with few labels, unless the plan asks for pairs or for epochs itself."""
-    return work.plan.adapter.contrastive == "auto" and not work.plan.training.epochs and by_pairs_first(work)
+    """Whether pairs are all the training: with few labels and few texts, unless the plan asks for pairs or epochs."""
+    if work.plan.adapter.contrastive != "auto" or work.plan.training.epochs or not by_pairs_first(work):
+        return False
+    from metier.tune.contrastive import MOST_TEXTS
+
+    return len(work.train) + work.train.target.width <= MOST_TEXTS
 
 
 def too_few(work: Work) -> str:
