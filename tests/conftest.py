@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from tests.postgres import Server, postgres  # noqa: F401  a fixture is known by being here
+
+from metier.workspace import Workspace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -183,3 +187,17 @@ def ticket_rows(tmp_path: Path) -> Callable[[int], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def workspace(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace whose records lie in SQLite, then one whose records lie on a real PostgreSQL server."""
+    monkeypatch.delenv("METIER_DATABASE_URL", raising=False)
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        name = f"m{secrets.token_hex(6)}"
+        server.run(f"CREATE DATABASE {name}")
+        monkeypatch.setenv("METIER_DATABASE_URL", server.url(database=name))
+    yield Workspace(tmp_path / "metier")
+    if request.param == "postgresql":
+        server.run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -465,7 +465,9 @@ COMMANDS = [
     "predict",
     "verify",
     "doctor",
+    "documents",
 ]
+GROUPS = ["data", "ledger"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -479,7 +481,7 @@ def test_every_command_takes_the_common_flags(metier: Any, command: str) -> None
 def test_these_are_all_commands() -> None:
     from metier.cli import main
 
-    assert sorted(main.commands) == sorted([*COMMANDS, "data"])
+    assert sorted(main.commands) == sorted([*COMMANDS, *GROUPS])
 
 
 @pytest.mark.parametrize(

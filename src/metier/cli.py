@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain
+from metier import __version__, cli_choose, cli_data, cli_documents, cli_explain, cli_govern
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -115,15 +115,15 @@ def predict(screen: Screen, workspace: str | None, expert: str, data: str, outpu
 @click.argument("run")
 @click.option("--base", help="Compare the base in this folder with the recorded one, too.")
 @click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
+@click.option("--key", help="The public key, or its fingerprint, that must have signed an exported ledger.")
 @common
-def verify(screen: Screen, run: str, base: str | None, root: str | None, **_: Any) -> None:
-    """Recompute the hashes of RUN (or of an expert's folder) and name the first thing that differs."""
+def verify(screen: Screen, run: str, base: str | None, root: str | None, key: str | None, **_: Any) -> None:
+    """Recompute the hashes of RUN (an expert's folder, a workspace, an exported ledger) and name what differs first."""
     from metier import cli_answers
-    from metier.govern import record
+    from metier.govern.verify import verify as verified
 
-    verdict = record.verify(run, base=base, root=root)
-    answer = {"ok": verdict.ok, "problem": verdict.problem, "record": verdict.first, "notes": list(verdict.notes)}
-    screen.show(answer, lambda: cli_answers.verified(verdict))
+    verdict = verified(run, base=base, root=root, key=key)
+    screen.show(verdict.as_json(), lambda: cli_answers.verified(verdict))
     raise SystemExit(0 if verdict.ok else 1)
 
 
@@ -142,4 +142,6 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
+main.add_command(cli_documents.documents)
 main.add_command(cli_explain.explain)
+main.add_command(cli_govern.ledger)

@@ -18,8 +18,9 @@ from metier.data.dataset import Dataset
 from metier.errors import UsageError
 from metier.evaluate.room import Evaluated
 from metier.expert import Expert, Prediction
-from metier.govern.record import Verdict
+from metier.govern.verify import Verdict
 from metier.lifecycle import Tuned
+from metier.pages import mitigated
 from metier.progress import Progress
 from metier.terminal import duration, table
 
@@ -48,7 +49,7 @@ def tuned(outcome: Tuned) -> None:
     if "mitigation" in figures:
         eased = figures["mitigation"]
         drawn = f"; {eased['rows']:,} rows drawn, {eased['different_rows']:,} different" if "rows" in eased else ""
-        click.echo(f"mitigation: {eased['mitigation']} by {eased['group']}{drawn}")
+        click.echo(f"mitigation: {eased['mitigation']} by {eased['group']}{drawn}. {mitigated.lead(eased)}")
     click.echo(f"expert: {outcome.expert}\nreport: {outcome.report}\nrun:    {outcome.run}")
 
 
@@ -186,7 +187,9 @@ _MARKS = {"good": "ok", "look": "look", "bad": "wrong", "unknown": "?"}
 def verified(verdict: Verdict) -> None:
     """Whole or not, and what differs."""
     click.echo(
-        f"verified: {verdict.checked} files are what was recorded" if verdict.ok else f"differs: {verdict.problem}"
+        f"verified: {verdict.checked} {verdict.unit} are what was recorded"
+        if verdict.ok
+        else f"differs: {verdict.problem}"
     )
     for note in verdict.notes:
         click.echo(f"note: {note}")

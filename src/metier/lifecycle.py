@@ -17,18 +17,22 @@ from metier.data.inspect import inspect as inspect_dataset
 from metier.data.sources import name_of
 from metier.data.split import split
 from metier.errors import UsageError
+from metier.evaluate.bias import mitigated
 from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
 from metier.govern import record, run_records
+from metier.govern.ledger.entry import Act
+from metier.govern.ledger.note import note, read_act
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
-from metier.tasks.contract import Array, Examples, Metric, Predictor, Task
+from metier.tasks.contract import Examples, Metric, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import curve, folds, ladder, mitigation, private
-from metier.tune.mitigation import GroupThresholds, Mitigation
+from metier.tune.answers import Tested, answers_of
+from metier.tune.mitigation import Mitigation
 from metier.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -93,7 +97,10 @@ def tune(
     with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
-        return _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+        tuned = _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+    reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
+    return tuned
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,12 @@ class _Material:
     metric: Metric
     parts: Split
     mitigation: Mitigation | None
+
+    @property
+    def tested(self) -> Tested | None:
+        """The test file and its rows, where there is one."""
+        held_out = self.held_out_test
+        return None if self.test is None or held_out is None else Tested(self.test, held_out)
 
 
 def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
@@ -137,6 +150,7 @@ def _tune(
     eased = material.mitigation
     tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan))
     every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
+    plain = tried
     if eased is not None:
         tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)
     course = ladder.Course(
@@ -152,8 +166,9 @@ def _tune(
     climb = ladder.climb(course)
     final = ladder.finish(course, climb, every)
 
-    outputs, tested, thresholds = _answers(material, climb, final.predictor)
-    judged = judge(climb, outputs, held_out_test, tested, metric, plan)
+    answered = answers_of(climb, final.predictor, eased, dataset, material.tested)
+    thresholds = answered.thresholds
+    judged = judge(climb, answered.held_out, held_out_test, answered.tested, metric, plan)
     if judged.refused is not None:
         progress.say(f"{judged.refused.detail} {judged.refused.fix}")
     learning = curve.learning_curve(course, climb)
@@ -185,7 +200,9 @@ def _tune(
         },
     )
     figures = run_records.figures(task.name, trunk.base, climb, metric.name, judged, run.seconds())
-    figures |= {} if eased is None else {"mitigation": eased.record(None if drawn is None else every)}
+    if eased is not None:
+        about = eased.record(None if drawn is None else every)
+        figures["mitigation"] = about | mitigated.told(eased, course, climb, plain, answered, material.tested)
     evaluation = {**figures, "evaluation": judged.best.as_json(), "learning_curve": learning}
     files.write_json(run.folder / "evaluation.json", evaluation)
     page = report.compose(
@@ -202,6 +219,7 @@ def _tune(
         threshold=judged.threshold,
         record=record.chain(run.folder),
         base=trunk.base,
+        mitigation=figures.get("mitigation"),
     )
     files.write_text(run.folder / "report.html", page)
     record.seal(run.folder)
@@ -238,6 +256,8 @@ def curate(
     with place.open_run(key, f"curate-{plan.name}") as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         curation = room.curate(run, material, names, output=output, scores=scores)
+    reads = [read_act(some, name_of(some.source.path), "curate") for some in (dataset, test) if some is not None]
+    note(place, *reads, _act("curated", f"data:{plan.name}", curation.run), progress=progress)
     if files.sha256(curation.clean) != dataset.source.sha256:
         cleaned = read(
             curation.clean, plan.model_copy(update={"data": plan.data.model_copy(update={"query": None})}), place
@@ -250,14 +270,21 @@ def compare(data: str | Path, **choices: Any) -> Comparison:
     """Fine-tune, take as is, or train from scratch? `compare("tickets.csv", target="intent")`; see `compare.room`."""
     from metier.compare import room
 
-    return room.compare(data, **choices)
+    found = room.compare(data, **choices)
+    place = Workspace.find(choices.get("workspace"))
+    note(place, _act("compared", f"data:{name_of(data)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def explain(folder: str | Path, data: str | Path, **choices: Any) -> Explained:
     """Why does the expert say that? `explain("expert", "I lost my card")`, or of a file's rows; see `explain.room`."""
     from metier.explain import room
 
-    return room.explain(folder, data, **choices)
+    found = room.explain(folder, data, **choices)
+    if found.run is not None:
+        place = Workspace.find(choices.get("workspace"))
+        note(place, _act("explained", f"expert:{expert.name_of(folder)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def demo(
@@ -289,6 +316,9 @@ def predict(
     for answers in loaded.predicted(dataset):
         yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
         at += len(answers)
+    own = files.sha256(loaded.folder / record.MANIFEST)
+    act = Act("predicted", f"expert:{loaded.about['name']}", "", {"expert": own, "rows": at})
+    note(place, read_act(dataset, name_of(dataset.source.path), "predict"), act, progress=progress)
 
 
 def evaluate(
@@ -316,27 +346,20 @@ def evaluate(
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
     with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
-        return room.evaluate(run, case, names, limits, output)
+        evaluated = room.evaluate(run, case, names, limits, output)
+    about = _act(
+        "evaluated", f"expert:{plan.name}", evaluated.run, expert=files.sha256(loaded.folder / record.MANIFEST)
+    )
+    note(place, read_act(dataset, name_of(dataset.source.path), "evaluate"), about, progress=progress)
+    return evaluated
 
 
 # ------------------------------------------------------------------------------------------------------------- pieces
 
 
-def _answers(
-    material: _Material, climb: ladder.Climb, final: Predictor
-) -> tuple[Array, Array | None, GroupThresholds | None]:
-    """Raw outputs for the held-out and the test rows, and the groups' thresholds that are in them, if there are any."""
-    outputs, test = climb.chosen.outputs, material.held_out_test
-    assert outputs is not None
-    tested = None if test is None else final.outputs(test.inputs)
-    eased = material.mitigation
-    found = None if eased is None else eased.thresholds(outputs, climb.held_out)
-    if found is not None:
-        target = material.examples.target
-        outputs = found.applied(outputs, found.of(material.dataset.table, climb.held_out.rows), target)
-        if test is not None and tested is not None and material.test is not None:
-            tested = found.applied(tested, found.of(material.test.table, test.rows), target)
-    return outputs, tested, found
+def _act(act: str, subject: str, run: Path, **more: Any) -> Act:
+    """What a sealed run is in the ledger: where it lies, and the hash that stands for all of it."""
+    return Act(act, subject, "", {"run": run.name, "root": files.read_json(run / "done.json")["root"], **more})
 
 
 def _chosen(data: str | Path, plan: Plan | None, choices: Mapping[str, Any]) -> Plan:
