@@ -151,7 +151,8 @@ class AdapterPlan(_Section):
         description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out.",
     )
     contrastive: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Start from pairs and label names; auto does with 32 labels a class or fewer."
+        "auto",
+        description="Learn from pairs first; up to 32 labels a class auto does, and up to 160 texts from them alone.",
     )
 
 
