@@ -229,6 +229,40 @@ class TrainingRung(Rung, Protocol):
         """Write into `folder` what `Predictor.save` wrote to `source`, at `scale` (0..1) of the way from the base."""
 
 
+@dataclass(frozen=True)
+class LowRank:
+    """What an adapter adds to one linear layer (LoRA, Hu et al. 2021): x -> (x @ down.T) @ up.T.
+
+    `down` (r, i) and `up` (o, r) are float32 tensors, `up` already scaled.
+    """
+
+    down: Any
+    up: Any
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A predictor in the form in which many stand on one trunk: somebody else computes the features of all together.
+
+    `answer(features (n, width), inputs (n))` gives what the predictor's own `outputs` would; `updates` are what the
+    features want added to the trunk's linear layers, by the layer's name. `parts` are the arrays it holds. Where
+    `featureless`, the features are not looked at and may be empty.
+    """
+
+    answer: Callable[[Array, Inputs], Array]
+    updates: Mapping[str, LowRank]
+    parts: tuple[Any, ...] = ()
+    featureless: bool = False
+
+
+@runtime_checkable
+class SharingRung(Rung, Protocol):
+    """A rung whose predictors can share a trunk, their base being untouched or changed in low rank alone."""
+
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared | None:
+        """Read what `Predictor.save` wrote, without copying the trunk; None where this predictor needs its own."""
+
+
 class Task(Protocol):
     """A kind of task: what goes in."""
 

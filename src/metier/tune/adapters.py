@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from metier import files
-from metier.tasks.contract import Target
+from metier.tasks.contract import LowRank, Target
 from metier.trunk.base import Base
 from metier.trunk.batches import Tokens, by_length, by_token_budget
 from metier.trunk.encoder import Encoder, States, blocks
@@ -236,21 +236,25 @@ def resume_weights(opened: Any, folder: Path) -> None:
     set_peft_model_state_dict(opened, load_file(folder / ADAPTER))
 
 
-def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
-    """Add an adapter folder's update to a base's weights in place: W + (alpha / r) * B @ A; PEFT is not needed."""
-    import json
-
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+def low_rank(folder: Path) -> dict[str, LowRank]:
+    """What an adapter folder adds to each linear layer of its base, by the layer's name; PEFT is not needed."""
+    config = files.read_json(folder / "adapter_config.json")
     tensors = load_file(folder / ADAPTER)
+    scale, found = config["lora_alpha"] / config["r"], {}
+    for name, down in tensors.items():
+        if name.endswith(".lora_A.weight"):
+            at = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+            found[at] = LowRank(down.clone(), scale * tensors[name.replace(".lora_A.", ".lora_B.")])
+    return found
+
+
+def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
+    """Add an adapter folder's update to a base's weights in place: W + (alpha / r) * B @ A."""
     modules = dict(model.named_modules())
-    scale = config["lora_alpha"] / config["r"]
     with torch.no_grad():
-        for name, down in tensors.items():
-            if name.endswith(".lora_A.weight"):
-                at = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                up = tensors[name.replace(".lora_A.", ".lora_B.")]
-                weight: Any = modules[at].weight
-                weight.add_(scale * (up @ down).to(weight.dtype))
+        for at, update in low_rank(folder).items():
+            weight: Any = modules[at].weight
+            weight.add_((update.up @ update.down).to(weight.dtype))
     return model
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from metier import files
 from metier.tasks import blend
-from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
+from metier.tasks.contract import Array, Inputs, Predictor, Shared, Target, Work
 from metier.tasks.text_rungs import (
     FrozenPredictor,
     FrozenRung,
@@ -80,6 +80,15 @@ class TunedRung:
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Add the update to a copy of the base's weights, and read the head and the words."""
         return blend.load(folder, self._open(folder, trunk))
+
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared | None:
+        """An adapter beside others on one trunk; None where all weights of the blocks were changed."""
+        from metier.tune import adapters
+        from metier.tune.heads import Head
+
+        if not (folder / adapters.ADAPTER).is_file():
+            return None
+        return blend.share(folder, Head.load(folder / "head.safetensors"), trunk, adapters.low_rank(folder))
 
     def rescale(self, source: Path, scale: float, folder: Path, trunk: Trunk) -> None:
         """Write into `folder` the predictor that lies in `source`, its weights at `scale` of the way from the base."""
