@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern
+from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern, cli_serve
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -144,3 +144,5 @@ main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
 main.add_command(cli_explain.explain)
 main.add_command(cli_govern.ledger)
+main.add_command(cli_serve.serve)
+main.add_command(cli_serve.keys)
