@@ -198,7 +198,7 @@ def _read(experts: Mapping[str, Opened], ask: Ask) -> _Job | MetierError:
         asked = found.expert.asked(found.expert.dataset(rows))
         return _Job(found, asked, as_texts(asked.inputs) if found.shared is not None else ())
     except Exception as error:  # noqa: BLE001  whatever one ask has in it, the others are answered
-        return _told(error)
+        return told(error)
 
 
 def _run(jobs: list[_Job]) -> None:
@@ -277,7 +277,7 @@ def _carefully(jobs: list[_Job], run: Callable[[list[_Job]], None]) -> None:
         run(jobs)
     except Exception as error:  # noqa: BLE001  whatever one ask has in it, the others are answered
         if len(jobs) == 1:
-            jobs[0].error = _told(error)
+            jobs[0].error = told(error)
             return
         _carefully(jobs[: len(jobs) // 2], run)
         _carefully(jobs[len(jobs) // 2 :], run)
@@ -287,10 +287,10 @@ def _spoken(job: _Job) -> list[Prediction] | MetierError:
     try:
         return job.answer()
     except Exception as error:  # noqa: BLE001  as above
-        return _told(error)
+        return told(error)
 
 
-def _told(error: Exception) -> MetierError:
+def told(error: Exception) -> MetierError:
     """An error as an asker is told it: of others than our own the kind alone, for their words may quote the text."""
     if isinstance(error, MetierError):
         return error
