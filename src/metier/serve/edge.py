@@ -143,7 +143,7 @@ class _Exchange:
         await self._send(message)
 
     async def refuse(self, error: MetierError, *, close: bool = False) -> None:
-        """Answer with an error, if no answer has begun; `close` ends the connection, what was not read is not waited for."""
+        """Answer with an error, if no answer has begun; `close` ends the connection, with what was not read yet."""
         if self.status:
             return
         if status_of(error) >= 500 and not isinstance(error, Refused):

@@ -87,15 +87,14 @@ def _asked(references: Sequence[str], place: Workspace) -> Asked:
             fixed.append(opening.from_registry(reference, place))
         else:
             names.add(opening.from_registry(reference, place, stages=("live",)).name)
-    twice = {
-        version.name for version in fixed if [v.name for v in fixed].count(version.name) > 1 or version.name in names
-    }
+    every = [version.name for version in fixed] + sorted(names)
+    twice = {name for name in every if every.count(name) > 1}
     if twice:
         raise UsageError(
             "name-twice",
             "Each expert is served under a name of its own.",
             found=", ".join(sorted(twice)),
-            fix="Give a folder another name: NAME=FOLDER. Versions beside each other: POST /v1/admin/experts/NAME/canary.",
+            fix="Give a folder another name: NAME=FOLDER. Two versions of one: /v1/admin/experts/NAME/canary.",
         )
     return Asked(tuple(fixed), frozenset(names), not references)
 
@@ -312,6 +311,6 @@ def _tls(plan: Plan) -> ssl.SSLContext | None:
             "bad-tls",
             "The certificate, its key and the authority must be PEM files that belong together.",
             found=str(error)[:200],
-            fix="Check them with openssl x509 -in CERT -noout -text; the key must not be encrypted.",
+            fix="Check them with openssl x509 -in CERT -noout -text; give a key without passphrase.",
         ) from error
     return context

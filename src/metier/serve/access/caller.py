@@ -40,11 +40,12 @@ class Caller:
         """Raise Refused where they may not."""
         if self.may(role, expert):
             return
+        held = ", ".join(sorted({held for held, _ in self.grants})) or "none"
         raise Refused(
             403,
             "not-allowed",
             f"The role {role} is needed{'' if expert is None else ' for the expert asked'}.",
-            found=f"the caller {self.shown or self.name} has {', '.join(sorted({r for r, _ in self.grants})) or 'none'}",
+            found=f"the caller {self.shown or self.name} has {held}",
             fix=f"Ask with another key; metier keys add NAME --role {role} makes one.",
         )
 

@@ -132,7 +132,7 @@ def every(store: Store) -> list[Key]:
 
 
 def hasher() -> PasswordHasher:
-    """argon2id with OWASP's least parameters: a secret of 256 bits needs no more, and a guess must not cost us 64 MiB."""
+    """argon2id with OWASP's least parameters: 256 random bits need no more, and a guess must not cost us 64 MiB."""
     from argon2 import PasswordHasher
 
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

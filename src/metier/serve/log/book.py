@@ -19,7 +19,7 @@ _REMEMBERED = 65_536
 
 
 class Book:
-    """Keeps answers and truths. `on_failure` says whether an answer that can't be kept is refused or given all the same."""
+    """Keeps answers and truths. `on_failure`: is an answer that can't be kept refused, or given all the same?"""
 
     def __init__(self, spool: Spool, drain: Drain, policy: Policy, on_failure: OnFailure = "refuse") -> None:
         self.spool, self.drain, self.policy, self.on_failure = spool, drain, policy, on_failure
@@ -52,7 +52,7 @@ class Book:
         return ids
 
     def truth(self, prediction: str, truth: Any, caller: str, experts: frozenset[str] | None) -> str:
-        """Keep what was true; the row's id. Raises Refused where it can't be kept: what was lost is never acknowledged."""
+        """Keep what was true; the row's id. Raises Refused where it can't be kept: nothing lost is acknowledged."""
         row = feedback_row(prediction, truth, caller, experts, self.policy)
         self._append([("feedback", row)])
         return str(row["id"])

@@ -63,7 +63,7 @@ def input_hash(row: Any, sealer: Sealer | None = None) -> str:
 def prediction_row(
     id_: str, asked: Asked, answer: Mapping[str, Any], given: Any, policy: Policy, beside: str | None = None
 ) -> Row:
-    """One answer as the records hold it. `answer` has prediction, confidence, abstain and perhaps low, high, summary."""
+    """One answer as the records hold it. `answer` has prediction, confidence, abstain, perhaps low, high, summary."""
     said = {name: answer[name] for name in ("prediction", "low", "high") if answer.get(name) is not None}
     row: Row = {
         "id": id_,

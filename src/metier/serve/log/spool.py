@@ -1,7 +1,7 @@
 """The spool: rows on disk before they are acknowledged, in files that a background thread empties into the records.
 
-A request's rows are one write(2) to the end of a file, so a killed process loses nothing that was acknowledged; its files
-are taken over by whichever server next looks. A power cut may cost what the disk had not written yet.
+A request's rows are one write(2) to the end of a file, so a killed process loses nothing that was acknowledged; its
+files are taken over by whichever server next looks. A power cut may cost what the disk had not written yet.
 """
 
 from __future__ import annotations
