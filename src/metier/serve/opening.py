@@ -8,7 +8,7 @@ from pathlib import Path
 
 from metier import files
 from metier.errors import ExpertError, UsageError
-from metier.serve.engine.engine import Engine
+from metier.serve.engine.engine import Ask, Engine
 from metier.serve.engine.opening import verified
 from metier.serve.traffic import Version
 from metier.workspace import Workspace, slug
@@ -71,3 +71,5 @@ def load(engine: Engine, version: Version) -> None:
     """Load a version into the engine, if it is not there. Raises MetierError. Takes as long as it takes."""
     if version.key not in engine.loaded():
         engine.load(version.key, version.folder)
+        # What is made at the first answer is made now; an expert of tables will not read this, and that is well.
+        engine.answer([Ask(version.key, ["warm"])])

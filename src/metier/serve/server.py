@@ -182,7 +182,7 @@ def _run(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells the service first that it closes."""
+    """uvicorn's server, which tells the service first that it closes, and ends well when it was asked to end."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -191,6 +191,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.closing = True
         await super().shutdown(sockets)
+        # uvicorn would raise the signal once more, which ends the process before the ledger is told.
+        self._captured_signals.clear()
 
 
 @asynccontextmanager
