@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern, cli_serve
+from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern, cli_people, cli_release, cli_serve
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -144,5 +144,9 @@ main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
 main.add_command(cli_explain.explain)
 main.add_command(cli_govern.ledger)
+for command in (cli_release.release, cli_release.approve, cli_release.rollback, cli_release.history, cli_release.releases):
+    main.add_command(command)
+for command in (cli_people.people, cli_people.findings, cli_people.ethics):
+    main.add_command(command)
 main.add_command(cli_serve.serve)
 main.add_command(cli_serve.keys)

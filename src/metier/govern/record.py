@@ -89,12 +89,13 @@ def seal_expert(folder: str | Path) -> dict[str, Any]:
     return _seal(Path(folder), MANIFEST)
 
 
-def verify(path: str | Path, *, base: str | None = None, root: str | None = None) -> Verdict:
+def verify(path: str | Path, *, base: str | None = None, root: str | None = None, inside: bool = False) -> Verdict:
     """Recompute the record of a run's or an expert's folder and name the first thing that differs.
 
     `base` is the name or folder of the base to compare with the recorded one (the bundled one is found by itself);
-    `root` is a root noted elsewhere, which proves that the record itself was not written anew. Nothing is fetched.
-    Raises RecordError when there is nothing to verify.
+    `root` is a root noted elsewhere, which proves that the record itself was not written anew. `inside` leaves out
+    what lies outside the folder: the base and the data. Nothing is fetched. Raises RecordError when there is nothing
+    to verify.
     """
     folder = Path(path)
     name = _record_name(folder)
@@ -111,7 +112,7 @@ def verify(path: str | Path, *, base: str | None = None, root: str | None = None
     checked = len(record["files"])
     if fault is not None:
         return Verdict(False, f"{fault[1]}.", fault[0], (), checked, record)
-    problem, notes = _outside(folder, base)
+    problem, notes = ("", []) if inside else _outside(folder, base)
     return Verdict(not problem, problem, "base.json" if problem else None, tuple(notes), checked, record)
 
 
