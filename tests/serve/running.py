@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -28,10 +29,11 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
     workspace: Path
+    trust: ssl.SSLContext | bool = True
 
     def client(self, key: str | None = ADMIN, **choices: Any) -> httpx2.Client:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, **choices)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trust, **choices)
 
     def said(self) -> list[dict[str, Any]]:
         """The lines of its log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from metier import files
@@ -23,15 +24,15 @@ def is_folder(reference: str) -> bool:
     return bool(_NAMED.fullmatch(reference)) or "/" in reference or (Path(reference) / _ABOUT).is_file()
 
 
-def from_folder(reference: str, within: Path | None = None) -> Version:
+def from_folder(reference: str, within: Sequence[Path] = ()) -> Version:
     """The version in a folder, `FOLDER` or `NAME=FOLDER`; its number is the start of the hash it was sealed with.
 
-    With `within`, only a folder inside that one. Raises ExpertError, UsageError.
+    With `within`, only a folder inside one of those. Raises ExpertError, UsageError.
     """
     match = _NAMED.fullmatch(reference)
     name, folder = (match[1], Path(match[2])) if match else ("", Path(reference))
     folder = folder.expanduser().resolve()
-    if within is not None and not folder.is_relative_to(within.resolve()):
+    if within and not any(folder.is_relative_to(place.resolve()) for place in within):
         raise UsageError(
             "outside-workspace",
             "Over HTTP an expert's folder must lie in the server's workspace.",

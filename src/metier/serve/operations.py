@@ -63,11 +63,12 @@ async def shadow(service: Service, request: Request, name: str, reference: str |
 
 
 async def rollback(service: Service, request: Request, name: str) -> Route:
-    """Make the version before the live one. Raises MetierError."""
+    """Make the version before the live one; of a release that is followed in the registry, too. Raises MetierError."""
     async with service.operating:
-        if service.traffic.route(name).followed:
-            raise _followed(name)
         old = service.traffic.route(name).live
+        if service.traffic.route(name).followed:
+            version = await asyncio.to_thread(_rolled_back, service, request, name)
+            return service.traffic.promote(version, followed=True)
         route = service.traffic.rollback(name)
     await _note(service, request, "rolled back", route.live, instead_of=old.version)
     return route
@@ -79,6 +80,16 @@ def noted(version: Version, act: str, reason: str = "", **details: Any) -> Act:
     return Act(act, f"{kind}:{version.key}", reason, {"folder": str(version.folder), **details})
 
 
+def _rolled_back(service: Service, request: Request, name: str) -> Version:
+    """The version that the registry goes back to, loaded. Its own act is in the ledger."""
+    from metier.govern import moves
+
+    release = moves.rollback(service.place, name, _actor(request), reason=f"over HTTP, request {request.id}")
+    version = Version(release.name, str(release.version), release.expert, release.id)
+    opening.load(service.engine, version)
+    return version
+
+
 async def _loaded(
     service: Service, name: str, reference: str, stages: tuple[str, ...] = ("approved", "live")
 ) -> Version:
@@ -86,7 +97,7 @@ async def _loaded(
 
     def find() -> Version:
         if opening.is_folder(reference):
-            version = opening.from_folder(reference, within=service.place.root)
+            version = opening.from_folder(reference, within=(service.place.root, *service.folders))
             version = Version(name, version.version, version.folder, version.reference)
         else:
             version = opening.from_registry(reference, service.place, stages=stages)
@@ -105,9 +116,12 @@ async def _loaded(
 
 async def _note(service: Service, request: Request, act: str, version: Version, **details: Any) -> None:
     say(act, expert=version.key, caller=request.caller.name)
-    actor = Actor(request.caller.shown or request.caller.name, "operator")
     written = noted(version, act, caller=request.caller.name, request=request.id, **details)
-    await asyncio.to_thread(note, service.place, written, actor=actor)
+    await asyncio.to_thread(note, service.place, written, actor=_actor(request))
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(request.caller.shown or request.caller.name, "operator")
 
 
 def _followed(name: str) -> UsageError:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from metier.errors import DataError, ExpertError, MetierError, ResourceError, UsageError
+from metier.errors import DataError, MetierError, ResourceError, UsageError
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _STATUS = {
     "no-such-expert": 404,
     "no-such-version": 404,
-    "no-release": 404,
     "no-such-release": 404,
     "no-such-prediction": 404,
     "no-training-rows": 409,
+    "not-entitled": 403,
+    "own-key-needed": 403,
     "closing": 503,
     "busy": 429,
     "too-slow": 504,
@@ -58,7 +59,7 @@ def status_of(error: MetierError) -> int:
         return _STATUS[error.code]
     if isinstance(error, ResourceError):
         return 503
-    return 422 if isinstance(error, (DataError, UsageError)) else 409 if isinstance(error, ExpertError) else 500
+    return 422 if isinstance(error, (DataError, UsageError)) else 409
 
 
 def headers_of(error: MetierError) -> dict[str, str]:

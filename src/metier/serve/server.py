@@ -125,6 +125,7 @@ def _service(plan: Plan, place: Workspace, store: Store) -> Service:
 
 def _begin(service: Service, asked: Asked) -> None:
     """Load what was asked for, before the first request."""
+    service.folders = tuple(version.folder for version in asked.fixed)
     for version in asked.fixed:
         opening.load(service.engine, version)
         service.traffic.promote(version)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from metier.errors import MetierError
@@ -51,6 +52,7 @@ class Service:
     denials: Denials
     book: Book
     metrics: Metrics
+    folders: tuple[Path, ...] = ()  # experts' folders named when the server was started: operators may load them again
     closing: bool = False
     answering: Counter[str] = field(default_factory=Counter)  # asks under way, by the engine's name of the version
     operating: asyncio.Lock = field(default_factory=asyncio.Lock)

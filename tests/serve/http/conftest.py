@@ -32,7 +32,7 @@ def experts(finished: Finished, metier: Command) -> Experts:
 
 @pytest.fixture(scope="session")
 def server(experts: Experts) -> Iterator[Running]:
-    """A server of one expert called banking; nobody changes what it serves."""
+    """A server of banking, which nobody changes, and of desk, which operators change; all answers for the environment's key."""
     options = ("--max-rows", 64, "--max-characters", 2000, "--max-body-kib", 64, "--read-seconds", 2, "--access-log")
-    with running(experts.workspace, [f"banking={experts.first}"], *options) as found:
+    with running(experts.workspace, [f"banking={experts.first}", f"desk={experts.first}"], *options) as found:
         yield found

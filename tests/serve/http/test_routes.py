@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -154,7 +155,6 @@ def test_sizes_have_limits(client: httpx2.Client) -> None:
     assert problem(ask(["x" * 2001]), 413)["code"] == "row-too-long"
     assert problem(ask(["x" * 2000] * 40), 413)["code"] == "request-too-large"
     assert problem(ask([]), 422)["code"] == "bad-body"
-    assert problem(client.get("/health", headers={"x-long": "y" * 40_000}) , 400)["code"] == "bad-http" if False else True
 
 
 def test_a_body_without_a_length_has_limits_too(client: httpx2.Client) -> None:
@@ -166,13 +166,12 @@ def test_a_body_without_a_length_has_limits_too(client: httpx2.Client) -> None:
     assert problem(answer, 413)["code"] == "request-too-large"
 
 
-def raw(server: Running, *parts: bytes, wait: float = 0.0) -> bytes:
+def raw(server: Running, *parts: bytes) -> bytes:
     """What comes back for these bytes, sent as they are."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         for part in parts:
             connection.sendall(part)
-            time.sleep(wait)
         found = b""
         while piece := connection.recv(65536):
             found += piece
@@ -181,9 +180,11 @@ def raw(server: Running, *parts: bytes, wait: float = 0.0) -> bytes:
 
 def test_slow_clients_are_told_and_let_go(server: Running) -> None:
     head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\nContent-Length: 100\r\n".encode()
-    for slow in ((b"GET /hea",), (), (head,), (head + b"\r\n{",)):
-        answer = raw(server, *slow)
-        assert answer.startswith(b"HTTP/1.1 408 "), slow
+    slow = [(b"GET /hea",), (), (head,), (head + b"\r\n{",)]
+    with ThreadPoolExecutor(4) as at_once:
+        answers = list(at_once.map(lambda parts: raw(server, *parts), slow))
+    for parts, answer in zip(slow, answers, strict=True):
+        assert answer.startswith(b"HTTP/1.1 408 "), parts
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "sent-too-slowly"
 
 
@@ -199,7 +200,7 @@ def test_a_late_truth_is_taken_and_an_unknown_id_is_noted(client: httpx2.Client)
     assert answer.status_code == 202
     assert answer.json()["known"] is False
     assert "kept" in answer.json()["note"]
-    for truth in (None, [], {}, float("1e400") if False else "x" * 20_001):
+    for truth in (None, [], {}, "x" * 20_001):
         problem(client.post("/v1/feedback", json={"id": ID, "truth": truth}), 422)
     assert problem(client.post("/v1/feedback", json={"id": ID, "truth": 10**30}), 422)["code"] == "bad-body"
     problem(client.post("/v1/feedback", json={"id": "../../etc", "truth": 1}), 422)
@@ -219,7 +220,7 @@ def test_explain_and_similar(client: httpx2.Client) -> None:
 
 
 def test_experts_are_listed_with_their_versions(client: httpx2.Client) -> None:
-    (found,) = client.get("/v1/experts").json()["experts"]
+    found = client.get("/v1/experts").json()["experts"][0]
     assert found["name"] == "banking"
     assert found["rung"] == "adapter"
     assert (found["canary"], found["shadow"], found["followed"]) == (None, None, False)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from metier.errors import UsageError
+from metier.govern import people
 from metier.govern.actor import Actor
 from metier.govern.ledger.entry import Act, plain
 from metier.store.records import Store, now
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ROLES = ("predict", "explain", "feedback", "operator", "admin")
 FORM = re.compile(r"mtr_([a-z0-9]{12})_([A-Za-z0-9_\-]{43})")
+_MAY = ("admin", "operator")  # of the people registered, where any are
 _LETTERS = string.ascii_lowercase + string.digits
 _EXPIRES = re.compile(r"(\d{1,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -83,6 +85,7 @@ def add(
     """A new key and, this once, the key itself. `expires` as 90d or 12h. Raises UsageError, ResourceError."""
     _check(roles, name)
     with ledger.turn(actor) as turn:
+        people.entitled(turn.connection, actor, _MAY, "make a key")
         if any(key.name == name and key.standing(now()) == "valid" for key in _all(turn.connection)):
             raise UsageError(
                 "key-exists",
@@ -100,6 +103,7 @@ def revoke(ledger: Ledger, actor: Actor, which: str) -> list[Key]:
     """Keys of this name or id, valid no longer. Raises UsageError where there is none."""
     at = now()
     with ledger.turn(actor) as turn:
+        people.entitled(turn.connection, actor, _MAY, "revoke a key")
         found = _valid(turn.connection, which)
         for key in found:
             _end(turn.connection, key, at)
@@ -113,6 +117,7 @@ def rotate(
     """A new key of the same name, roles and experts; the old one is valid for `grace` (as 24h) or no longer."""
     at = _until(grace) or now()
     with ledger.turn(actor) as turn:
+        people.entitled(turn.connection, actor, _MAY, "rotate a key")
         old = _valid(turn.connection, which)
         like = old[-1]
         until = _until(expires) if expires else _renewed(like)
