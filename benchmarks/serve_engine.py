@@ -69,7 +69,9 @@ def copies(sources: Sequence[Path], count: int) -> list[Path]:
             for name in ("adapter_model.safetensors", "head.safetensors", "words/words.safetensors"):
                 if (building / name).is_file():
                     tensors = load_file(building / name)
-                    moved = {key: value * (1 + 0.05 * randn(value.shape, generator=noise)) for key, value in tensors.items()}
+                    moved = {
+                        key: value * (1 + 0.05 * randn(value.shape, generator=noise)) for key, value in tensors.items()
+                    }
                     save_file(moved, building / name)
             seal_expert(building)
     return found
@@ -147,13 +149,17 @@ def resident() -> float:
     return float(psutil.Process().memory_info().rss / MIB)
 
 
+def offline(folder: Path, texts: Sequence[str], times: int) -> dict[str, float]:
+    """One expert, all texts in one call."""
+    expert = Expert.load(folder)
+    expert.predict(texts[:64])
+    return rate(lambda: expert.predict(list(texts)), len(texts), times)
+
+
 def ours(folders: Sequence[Path], texts: Sequence[str], counts: Sequence[int], times: int) -> dict[str, Any]:
     """Offline speed of one expert, then the engine's with more and more of them."""
-    offline = Expert.load(folders[0])
-    offline.predict(texts[:64])
-    figures: dict[str, Any] = {"offline": rate(lambda: offline.predict(list(texts)), len(texts), times)}
-    del offline
-    engine, before = Engine(PLACE / "cache", remembered_mib=0), {}
+    figures: dict[str, Any] = {"offline": offline(folders[0], texts, times)}
+    engine = Engine(PLACE / "cache", remembered_mib=0)
     for count in sorted(counts):
         start, held = time.perf_counter(), len(engine.loaded())
         for number in range(held, count):
@@ -161,7 +167,6 @@ def ours(folders: Sequence[Path], texts: Sequence[str], counts: Sequence[int], t
         loading = (time.perf_counter() - start) / max(1, count - held)
         asks = asked(texts, count)
         engine_in(128, engine, asks[:256])
-        before[count] = resident()
         line: dict[str, Any] = {
             "engine": rate(lambda asks=asks: engine_in(128, engine, asks), len(asks), times),
             "batcher": rate(lambda asks=asks: asyncio.run(saturated(engine, asks)), len(asks), times),

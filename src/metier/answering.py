@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ class Asked:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @staticmethod
+    def joined(parts: Sequence[Asked]) -> Asked:
+        """Several tables one below the other, without their inputs."""
+        starts = np.cumsum([0, *(part.total for part in parts)])
+        rows = np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=False)])
+        shifts = [part.shifts for part in parts if part.shifts is not None]
+        return Asked(int(starts[-1]), (), rows, np.concatenate(shifts) if shifts else None)
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,13 @@ class Answering:
             raise
         return Asked(len(dataset), examples.inputs, examples.rows, self.shifts(dataset.table, examples.rows))
 
+    def asked_texts(self, texts: Sequence[str]) -> Asked:
+        """The same of plain texts, without the detour over a table where the kind of task can do without."""
+        read = self.task.plain(texts) if self.thresholds is None else None
+        if read is None:
+            return self.asked(self.dataset(texts))
+        return Asked(len(texts), *read)
+
     def answered(self, asked: Asked, outputs: Array | None) -> list[Prediction]:
         """The model's raw outputs (n, k) or (n,) for what was asked -> an answer for each of the table's rows.
 
@@ -123,7 +139,7 @@ class Answering:
         return answers
 
     def _plan(self) -> Plan:
-        return Plan.of(kind=self.about["task"])
+        return _plan_of(self.about["task"])
 
     def _schema(self, table: pa.Table) -> Schema:
         absent = [name for name in self.about["reads"] if name not in table.column_names]
@@ -138,6 +154,11 @@ class Answering:
         named = {column.name for column in columns}
         target = self.about["target_column"]
         return Schema(columns, target if target in named else None)
+
+
+@lru_cache
+def _plan_of(kind: str) -> Plan:
+    return Plan.of(kind=kind)
 
 
 def _table(rows: Any, reads: Sequence[str]) -> pa.Table:

@@ -282,6 +282,12 @@ class Task(Protocol):
         without the target column gives Examples whose targets are all unknown, for predictions.
         """
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """What `prepare` makes of texts (n,) in the first column that is read: the inputs (m), and which they are (m,).
+
+        None where this kind wants a table.
+        """
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """The ladder for this kind, cheapest first."""
 

@@ -104,7 +104,7 @@ def _rows(by_term: Array, scratch: Path | None) -> _Rows:
         if scratch is not None:
             scratch.mkdir(parents=True, exist_ok=True)
         file = tempfile.TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115  open as long as the rows are
-        file.write(memoryview(np.ascontiguousarray(by_term)).cast("B"))
+        file.write(by_term.tobytes())
     rows = _Rows(by_term.shape[1], (), file)
     weakref.finalize(rows, file.close)
     return rows

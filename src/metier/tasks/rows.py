@@ -78,6 +78,10 @@ class Rows:
         inputs = features if len(rows) == len(keep) else features.take(pa.array(rows))
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """None: a row has columns."""
+        return None
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, trees."""
         from metier.tasks.rows_rungs import Linear, Majority

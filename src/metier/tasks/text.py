@@ -84,6 +84,12 @@ class Text:
         inputs = texts.take(pa.array(rows)) if len(rows) < len(keep) else texts
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """The texts that are not empty, as a list."""
+        # What Arrow calls white space in `prepare` is just what Python does.
+        kept = [at for at, text in enumerate(texts) if text.strip()]
+        return (texts if len(kept) == len(texts) else [texts[at] for at in kept]), np.array(kept, np.int64)
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, generic (classes only: a number has no name), frozen, adapter, full."""
         from metier.tasks.text_rungs import FrozenRung, GenericRung, LinearRung, MajorityRung

@@ -13,6 +13,7 @@ import numpy as np
 
 from metier import files
 from metier.tasks import blend
+from metier.tasks.blend import shaped
 from metier.tasks.contract import Array, Inputs, Predictor, Shared, Target, Work
 from metier.tasks.text_rungs import (
     FrozenPredictor,
@@ -22,7 +23,6 @@ from metier.tasks.text_rungs import (
     judge_of,
     label_words,
     name_prior,
-    shaped,
 )
 from metier.trunk.features import Trunk
 from metier.tune import private, sizing

@@ -29,7 +29,7 @@ _MOST_TOKENS = 512  # of a row: longer ones are cut by every base, sooner or lat
 _LAST = 0.2  # share of the last batch in the speed that waiting times are reckoned from
 
 
-class Busy(ResourceError):
+class Busy(ResourceError):  # noqa: N818  it is no error, only too much at once
     """Too much is waiting, or the server is closing; `retry_after` says in how many seconds to ask again."""
 
     def __init__(self, code: str, problem: str, retry_after: float, *, found: str = "") -> None:

@@ -44,17 +44,12 @@ class Loaded:
 
 @dataclass
 class _Job:
-    """One ask on its way: what its expert reads of it, then the outputs; or what was wrong with it."""
+    """One ask on its way: what its expert reads of it, then the answers; or what was wrong with it."""
 
     expert: Opened
     asked: Asked
     texts: Sequence[str] = ()
-    outputs: Array | None = None
-    error: MetierError | None = None
-
-    def answer(self) -> list[Prediction] | MetierError:
-        """What the asker gets."""
-        return self.error or self.expert.expert.answered(self.asked, self.outputs)
+    answers: list[Prediction] | MetierError | None = None
 
 
 class Engine:
@@ -100,7 +95,7 @@ class Engine:
         return Loaded(name, facts(found))
 
     def unload(self, name: str) -> None:
-        """Serve this expert no longer; what is being answered is still answered. Raises ExpertError for another name."""
+        """Serve this expert no longer; what is being answered still is. Raises ExpertError for a name not served."""
         with self._loading:
             gone = self.expert(name)
             self._experts = {other: held for other, held in self._experts.items() if other != name}
@@ -118,12 +113,12 @@ class Engine:
         return _named(self._experts, name)
 
     def answer(self, asks: Sequence[Ask]) -> list[list[Prediction] | MetierError]:
-        """Answer many asks at once, for each a prediction a row, or what was wrong with it; the others do not suffer."""
+        """Answer many asks at once: for each a prediction a row, or what was wrong with it alone."""
         served = self._experts
         jobs = [_read(served, ask) for ask in asks]
         with self._answering:
-            _run([job for job in jobs if isinstance(job, _Job) and len(job.asked)])
-        return [_spoken(job) if isinstance(job, _Job) else job for job in jobs]
+            _run([job for job in jobs if isinstance(job, _Job)])
+        return [job if isinstance(job, MetierError) else job.answers or [] for job in jobs]
 
     def similar(self, expert: str, row: Row, most: int = 5) -> list[dict[str, Any]]:
         """The training rows nearest to this one, `{"row", "text", "label", "similarity"}`, nearest first.
@@ -191,11 +186,19 @@ def _read(experts: Mapping[str, Opened], ask: Ask) -> _Job | MetierError:
     """What its expert reads of an ask."""
     try:
         found, rows = _named(experts, ask.expert), list(ask.rows)
-        if len({isinstance(row, Mapping) for row in rows}) > 1:
+        texts = [row for row in rows if isinstance(row, str)]
+        if len(texts) == len(rows):
+            "".join(texts).encode()  # half a surrogate pair, as JSON may hold, is no text
+            asked = found.expert.asked_texts(texts)
+        elif all(isinstance(row, Mapping) for row in rows):
+            asked = found.expert.asked(found.expert.dataset(rows))
+        else:
             raise DataError(
-                "mixed-rows", "The rows of one ask are all texts or all objects.", found="both", fix="Ask twice."
+                "mixed-rows",
+                "The rows of one ask are all texts or all objects.",
+                found=", ".join(sorted({type(row).__name__ for row in rows})),
+                fix="Ask twice.",
             )
-        asked = found.expert.asked(found.expert.dataset(rows))
         return _Job(found, asked, as_texts(asked.inputs) if found.shared is not None else ())
     except Exception as error:  # noqa: BLE001  whatever one ask has in it, the others are answered
         return told(error)
@@ -213,15 +216,15 @@ def _run(jobs: list[_Job]) -> None:
         )
     by_expert: dict[int, list[_Job]] = {}
     for job in jobs:
-        if job.error is None:
+        if job.answers is None:
             by_expert.setdefault(id(job.expert), []).append(job)
     for mine in by_expert.values():
-        _carefully(mine, lambda some: _outputs(some, features))
+        _carefully(mine, lambda some: _answer(some, features))
 
 
 def _reads(job: _Job) -> bool:
     """Whether an answer needs features."""
-    return job.expert.shared is not None and not job.expert.shared.featureless
+    return len(job.asked) > 0 and job.expert.shared is not None and not job.expert.shared.featureless
 
 
 def _features(jobs: Sequence[_Job], trunk: SharedTrunk) -> dict[int, Array]:
@@ -232,23 +235,26 @@ def _features(jobs: Sequence[_Job], trunk: SharedTrunk) -> dict[int, Array]:
     return dict(zip(map(id, jobs), _parted(found, jobs), strict=True))
 
 
-def _outputs(jobs: Sequence[_Job], features: Mapping[int, Array]) -> None:
-    """Set the outputs of jobs that are all of one expert."""
-    expert = jobs[0].expert
-    if expert.shared is not None:
-        texts = [text for job in jobs for text in job.texts]
-        mine = [features[id(job)] for job in jobs if id(job) in features]
+def _answer(jobs: Sequence[_Job], features: Mapping[int, Array]) -> None:
+    """Answer jobs that are all of one expert."""
+    expert, read = jobs[0].expert, [job for job in jobs if len(job.asked)]
+    inputs = () if expert.own is None else _joined([job.asked.inputs for job in read])
+    if inputs is None:
+        for job in jobs:
+            _carefully([job], lambda some: _answer(some, features))
+        return
+    outputs = None
+    if read and expert.shared is not None:
+        mine = [features[id(job)] for job in read if id(job) in features]
+        texts = [text for job in read for text in job.texts]
         outputs = expert.shared.answer(np.concatenate(mine) if mine else np.zeros((0, 0)), texts)
-    else:
-        assert expert.own is not None
-        inputs = _joined([job.asked.inputs for job in jobs])
-        if inputs is None:
-            for job in jobs:
-                _carefully([job], lambda some: _outputs(some, features))
-            return
+    elif read and expert.own is not None:
         outputs = expert.own.outputs(inputs)
-    for job, part in zip(jobs, _parted(outputs, jobs), strict=True):
-        job.outputs = part
+    answers = expert.expert.answered(Asked.joined([job.asked for job in jobs]), outputs)
+    start = 0
+    for job in jobs:
+        job.answers = answers[start : start + job.asked.total]
+        start += job.asked.total
 
 
 def _parted(found: Array, jobs: Sequence[_Job]) -> list[Array]:
@@ -260,8 +266,10 @@ def _joined(inputs: Sequence[Inputs]) -> Inputs | None:
     """Inputs end to end, as long as they are of one form."""
     import pyarrow as pa
 
-    if len(inputs) == 1:
-        return inputs[0]
+    if len(inputs) < 2:
+        return inputs[0] if inputs else ()
+    if all(isinstance(each, list) for each in inputs):
+        return [one for each in inputs for one in each]
     if all(isinstance(each, pa.Table) and each.schema.equals(inputs[0].schema) for each in inputs):
         return pa.concat_tables(inputs)
     if all(isinstance(each, pa.ChunkedArray) and each.type == inputs[0].type for each in inputs):
@@ -277,17 +285,10 @@ def _carefully(jobs: list[_Job], run: Callable[[list[_Job]], None]) -> None:
         run(jobs)
     except Exception as error:  # noqa: BLE001  whatever one ask has in it, the others are answered
         if len(jobs) == 1:
-            jobs[0].error = told(error)
+            jobs[0].answers = told(error)
             return
         _carefully(jobs[: len(jobs) // 2], run)
         _carefully(jobs[len(jobs) // 2 :], run)
-
-
-def _spoken(job: _Job) -> list[Prediction] | MetierError:
-    try:
-        return job.answer()
-    except Exception as error:  # noqa: BLE001  as above
-        return told(error)
 
 
 def told(error: Exception) -> MetierError:

@@ -1,4 +1,4 @@
-"""An expert's folder opened for serving: verified, and held as the little that it adds to a trunk others stand on, too."""
+"""An expert's folder opened for serving: verified, and held as the little that it adds to a trunk that others share."""
 
 from __future__ import annotations
 
