@@ -144,7 +144,13 @@ main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
 main.add_command(cli_explain.explain)
 main.add_command(cli_govern.ledger)
-for command in (cli_release.release, cli_release.approve, cli_release.rollback, cli_release.history, cli_release.releases):
+for command in (
+    cli_release.release,
+    cli_release.approve,
+    cli_release.rollback,
+    cli_release.history,
+    cli_release.releases,
+):
     main.add_command(command)
 for command in (cli_people.people, cli_people.findings, cli_people.ethics):
     main.add_command(command)

@@ -11,9 +11,9 @@ from metier.cli_options import Command, Screen, common
 
 def acting(command: Command) -> Command:
     """The flags of commands that somebody answers for: who, and with which key."""
-    command = click.option("--as", "as_name", metavar="NAME", help="Who does it [METIER_USER, or this machine's user].")(
-        command
-    )
+    command = click.option(
+        "--as", "as_name", metavar="NAME", help="Who does it [METIER_USER, or this machine's user]."
+    )(command)
     help_ = "Sign with this private key (PEM) of your own."
     return click.option("--key", metavar="FILE", envvar="METIER_PERSONAL_KEY", help=help_)(command)
 

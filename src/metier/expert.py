@@ -116,6 +116,11 @@ class Expert(Answering):
         return Path(folder)
 
 
+def name_of(folder: str | Path) -> str:
+    """The name an expert was given. Raises ExpertError where the folder is none."""
+    return str(_about(Path(folder))["name"])
+
+
 def write(
     folder: Path,
     *,

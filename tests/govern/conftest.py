@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import write_tickets
 
 from metier import files, lifecycle
 from metier.govern import record
@@ -16,12 +17,14 @@ from metier.govern.actor import Actor
 from metier.govern.ledger.entry import Act
 from metier.govern.ledger.note import note
 from metier.workspace import Workspace
-from tests.conftest import write_tickets
 
 # What a policy may hold against; the shape of evaluate --json.
 FIGURES: dict[str, Any] = {
     "rows": 400,
-    "metrics": {"accuracy": {"value": 0.93, "low": 0.9, "high": 0.95}, "ece": {"value": 0.02, "low": 0.01, "high": 0.04}},
+    "metrics": {
+        "accuracy": {"value": 0.93, "low": 0.9, "high": 0.95},
+        "ece": {"value": 0.02, "low": 0.01, "high": 0.04},
+    },
     "gain": {"metric": "accuracy", "over": "generic", "points": 0.1, "low": 0.05, "high": 0.15, "p": 0.001},
 }
 OPEN = {"name": "open", "approvals": {}}
@@ -47,7 +50,9 @@ class Desk:
         note(self.place, read, Act("tuned", "expert:tickets", "", {"run": run.name, "root": root}), actor=Actor(by))
         return run / "expert"
 
-    def evaluated(self, expert: Path, figures: Mapping[str, Any] | None = None, data: str = "f" * 64, **extra: Any) -> Path:
+    def evaluated(
+        self, expert: Path, figures: Mapping[str, Any] | None = None, data: str = "f" * 64, **extra: Any
+    ) -> Path:
         """A sealed evaluation of an expert with these figures, on a file with this hash, known to the ledger."""
         number = len(list(self.place.runs.glob("*-evaluate-*")))
         run = self.place.runs / f"20260102-00000{number}-evaluate-tickets"

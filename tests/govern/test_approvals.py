@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.govern.conftest import FIGURES, OPEN, TWO, Desk
 
 from metier import files
 from metier.errors import RecordError, UsageError
@@ -14,7 +15,6 @@ from metier.govern import acts, approvals, people, registry, stages, validation
 from metier.govern.actor import Actor
 from metier.govern.release import Outcome, Waiver, release
 from metier.govern.verify import verify
-from tests.govern.conftest import FIGURES, OPEN, TWO, Desk
 
 
 def put(desk: Desk, expert: Path | str, table: dict | None = None, by: str = "anna", **more: object) -> Outcome:
@@ -40,9 +40,11 @@ def test_two_people_beside_the_author_put_it_live(desk: Desk) -> None:
     approve(desk, "bob", "approver")
     assert registry.resolve("tickets", desk.place).stage == "approved"
     last = put(desk, expert)
-    assert last.released and last.waiting_for == ()
+    assert last.released
+    assert last.waiting_for == ()
     assert registry.live(desk.place) == [last.release]
-    assert last.release.expert.is_dir() and last.release.expert != expert
+    assert last.release.expert.is_dir()
+    assert last.release.expert != expert
     assert verify(desk.place.root).ok
 
 
@@ -80,7 +82,8 @@ def test_an_approval_lapses_when_what_was_signed_changes(desk: Desk) -> None:
     approve(desk, "bob", "approver")
     desk.evaluated(expert, {**FIGURES, "rows": 401})
     again = put(desk, expert, hold=True)
-    assert again.release.stage == "candidate" and len(again.waiting_for) == 2
+    assert again.release.stage == "candidate"
+    assert len(again.waiting_for) == 2
     with acts.reading(desk.place) as connection:
         given = approvals.given(acts.of(connection, subject="release:tickets@1"))
     assert [one.counts for one in given] == [False, False]
@@ -143,7 +146,8 @@ def test_once_people_are_registered_roles_count(desk: Desk) -> None:
         approve(desk, "eve", "approver")
     assert approve(desk, "Bob", "approver").registered
     waiting = put(desk, "tickets", by="anna")
-    assert not waiting.released and "an operator" in waiting.waiting_for[0]
+    assert not waiting.released
+    assert "an operator" in waiting.waiting_for[0]
     assert put(desk, "tickets", by="olga").released
     people.remove(place, "bob", "validator", admin)
     assert {one.name: one.roles for one in people.everybody(place)}["bob"] == ("approver",)
@@ -187,7 +191,8 @@ def test_a_finding_is_closed_by_another_who_is_no_author(desk: Desk) -> None:
         with pytest.raises(RecordError, match=why):
             validation.close_finding(desk.place, "tickets", 1, "done", Actor(name, "validator"))
     closed = validation.close_finding(desk.place, "tickets", 1, "tested on 40", Actor("bob", "validator"))
-    assert closed.closed is not None and closed.closed["by"] == "bob"
+    assert closed.closed is not None
+    assert closed.closed["by"] == "bob"
     with pytest.raises(RecordError, match="there and open"):
         validation.close_finding(desk.place, "tickets", 1, "again", Actor("bob", "validator"))
     assert put(desk, expert).released
@@ -224,13 +229,19 @@ def test_a_waiver_has_a_name_a_reason_and_an_end(small_desk: Desk, monkeypatch: 
     waive = Waiver("accuracy.low", "2999-12-31", "measured by hand")
     with pytest.raises(RecordError, match="own work"):
         put(small_desk, expert, waive=waive, by="anna")
-    for bad in (Waiver("gain", "2999-12-31", "x"), Waiver("accuracy.low", "2001-01-01", "x"), Waiver("accuracy.low", "soon", "x")):
+    for bad in (
+        Waiver("gain", "2999-12-31", "x"),
+        Waiver("accuracy.low", "2001-01-01", "x"),
+        Waiver("accuracy.low", "soon", "x"),
+    ):
         with pytest.raises(UsageError):
             put(small_desk, expert, waive=bad, by="bob")
     waived = put(small_desk, expert, waive=waive, by="bob")
     gate = waived.gates[-1]
-    assert waived.released and not gate["passed"]
-    assert gate["waived"]["by"] == "bob" and gate["waived"]["until"] == "2999-12-31"
+    assert waived.released
+    assert not gate["passed"]
+    assert gate["waived"]["by"] == "bob"
+    assert gate["waived"]["until"] == "2999-12-31"
 
 
 def test_an_expired_waiver_does_not_count(small_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,14 +263,16 @@ def test_an_expired_waiver_does_not_count(small_desk: Desk, monkeypatch: pytest.
     monkeypatch.setattr(releasing, "datetime", Later)
     assert releasing.waivers(records) == {}
     found = put(small_desk, expert)
-    assert not found.released and found.release.stage == "draft"
+    assert not found.released
+    assert found.release.stage == "draft"
 
 
 def test_a_live_release_is_looked_at_anew_and_stays(small_desk: Desk) -> None:
     expert = small_desk.expert()
     assert put(small_desk, expert, OPEN).released
     looked = put(small_desk, expert, {**OPEN, "figures": {"accuracy.low": {"min": 0.99}}})
-    assert looked.released and not looked.clear
+    assert looked.released
+    assert not looked.clear
     with acts.reading(small_desk.place) as connection:
         records = acts.of(connection, subject="release:tickets@1")
     assert records[-1].act == stages.CHECKED

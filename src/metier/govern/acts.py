@@ -1,8 +1,8 @@
 """Acts of the registry in the ledger: read back within a transaction, and signed by whoever does them.
 
 A signature covers the whole act (what, of what, who, in which role, why, all details), so that no part of it can be
-put under another act. `details["signed"]` is `{"by", "key", "signature"}`; `by` is "person" for a key of the actor's own
-and "workspace" where the workspace's key signs on their behalf.
+put under another act. `details["signed"]` is `{"by", "key", "signature"}`; `by` is "person" for a key of the
+actor's own and "workspace" where the workspace's key signs on their behalf.
 """
 
 from __future__ import annotations

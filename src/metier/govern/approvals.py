@@ -65,7 +65,9 @@ def given(records: Sequence[Record], hashes: Mapping[str, Any] | None = None) ->
         if one.act != stages.APPROVED_ACT:
             continue
         facts, taken = one.facts, revoked.get(one.seq)
-        back = taken and {"by": taken.actor, "reason": taken.reason, "at": taken.at, "record": taken.seq}
+        back = (
+            None if taken is None else {"by": taken.actor, "reason": taken.reason, "at": taken.at, "record": taken.seq}
+        )
         told = (one.subject.partition(":")[2], one.actor, one.role, one.reason, one.at, one.seq, facts["hashes"])
         mark = facts[acts.SIGNED]
         lapsed = facts["hashes"] != hashes
@@ -124,7 +126,9 @@ def approve(place: Workspace, reference: str, actor: Actor, reason: str, *, key:
             complete = not any(count - (role == actor.role) for role, count in left.items())
             if complete and stages.stage(records) == registry.CANDIDATE:
                 details["stage"] = registry.APPROVED
-            record = people.perform(ledger, turn, Act(stages.APPROVED_ACT, release.subject, reason, details), actor, key)
+            record = people.perform(
+                ledger, turn, Act(stages.APPROVED_ACT, release.subject, reason, details), actor, key
+            )
             stages.project(turn.connection, record)
             return given([*records, record])[-1]
     finally:
@@ -137,7 +141,7 @@ def revoke(place: Workspace, reference: str, actor: Actor, reason: str, *, key: 
     An approved or live release goes back to candidate; in a live one's place comes the version that was live before
     it, where that is still approved, else nothing. Raises RecordError.
     """
-    release = _with_approval(place, reference, actor)
+    release = _with_approval(place, reference)
     ledger = open_ledger(place)
     try:
         with ledger.turn(actor) as turn:
@@ -177,7 +181,9 @@ def _may_approve(records: Sequence[Record], release: registry.Release, actor: Ac
     own_work(actor, authors(records), f"approve {release.id}")
     gated = stages.gated(records)
     if release.stage == registry.RETIRED or gated is None or not gated["passed"]:
-        failed = ", ".join(each["gate"] for each in gated["gates"] if stages.in_the_way(each)) if gated else "never asked"
+        failed = (
+            ", ".join(each["gate"] for each in gated["gates"] if stages.in_the_way(each)) if gated else "never asked"
+        )
         raise RecordError(
             "gates-failed",
             "Only a release that passes its gates can be approved.",
@@ -199,7 +205,7 @@ def _theirs(one: Approval, actor: Actor, admin: bool) -> bool:
     return admin or people.same(one.name, actor.name)
 
 
-def _with_approval(place: Workspace, reference: str, actor: Actor) -> registry.Release:
+def _with_approval(place: Workspace, reference: str) -> registry.Release:
     """The release named; of a bare name the newest version, or the live one where only that was approved."""
     name, which = ("", "x") if Path(reference).is_dir() else registry.parse(reference)
     newest = registry.resolve(reference, place, newest=True)

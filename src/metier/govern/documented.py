@@ -29,9 +29,9 @@ def basis(made: Record | None) -> str | None:
 
 
 def facts(reference: str | Path, place: Workspace) -> dict[str, Any]:
-    """All that documents are drawn from: folders (`expert`, `run`, `evaluations` newest first, `curation`), and as plain
-    data `release`, `approvals`, `gates`, `waivers`, `findings`, `review`, `ledger`; `previous` is the id of the version
-    before. Raises RecordError.
+    """All that documents are drawn from: folders (`expert`, `run`, `evaluations` newest first, `curation`), and plain
+    data: `release`, `approvals`, `gates`, `waivers`, `findings`, `review`, `ledger`; `previous` is the id of the
+    version before. Raises RecordError.
     """
     release = registry.resolve(reference, place, newest=True)
     with acts.reading(place) as connection:

@@ -127,7 +127,9 @@ def _figure(name: str, bound: Bound, evidence: Evidence) -> Gate:
         run, value = found
         stem, _, end = path.rpartition(".")
         if isinstance(value, Mapping):
-            figure = Figure(_number(value.get("value")), _number(value.get("low")), _number(value.get("high")), run, path)
+            figure = Figure(
+                _number(value.get("value")), _number(value.get("low")), _number(value.get("high")), run, path
+            )
             return held(name, bound, figure, "", evidence)
         if end in ("low", "high", "value"):
             around = evidence.find(stem)
@@ -197,8 +199,8 @@ def _from(evidence: Evidence, path: str, value: str = "value") -> Figure | None:
         return None
     run, inside = found
     inside = inside if isinstance(inside, Mapping) else {}
-    ends = (_number(inside.get(key)) for key in (value, "low", "high"))
-    return Figure(*ends, run, f"{path}.{value}")
+    found_value, low, high = (_number(inside.get(key)) for key in (value, "low", "high"))
+    return Figure(found_value, low, high, run, f"{path}.{value}")
 
 
 _Find = Callable[[Evidence, Any], Figure | None]

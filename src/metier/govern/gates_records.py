@@ -108,7 +108,9 @@ def _data_age(docket: Docket) -> Gate:
     with docket.ledger.store.read() as connection:
         first = next((one for one in acts.of(connection, acts=("read",)) if one.facts.get("sha256") == sha256), None)
     if first is None:
-        return Gate("data_days", wanted, None, False, next="tune again: the ledger does not tell when the data was read")
+        return Gate(
+            "data_days", wanted, None, False, next="tune again: the ledger does not tell when the data was read"
+        )
     age = round(max(0.0, days_since(first.at)), 2)
     told = "" if age <= most else "tune again on newer data"
     cited = {"record": first.seq, "sha256": sha256, "path": "at"}

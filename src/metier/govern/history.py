@@ -73,7 +73,14 @@ def history(name: str, place: Workspace, at: str | None = None) -> dict[str, Any
     then = [each for each in found if each.since <= stamp and (each.until is None or stamp < each.until)]
     about = {"name": called, "at": stamp, "asked": at, "zone": zone}
     if not then:
-        nothing = {"version": None, "expert": None, "since": None, "until": None, "by": None, "approvals": []}
+        nothing: dict[str, Any] = {
+            "version": None,
+            "expert": None,
+            "since": None,
+            "until": None,
+            "by": None,
+            "approvals": [],
+        }
         return {**about, **nothing, "gates": None, "also": [], "why": f"No version of {called} was live then."}
     answer = then[-1]
     return {**about, **answer.as_json(), "also": [each.version for each in then[:-1]], "why": sentence(called, answer)}
@@ -139,8 +146,19 @@ def _periods(records: Sequence[Record]) -> list[Period]:
                 told = tuple({"record": each.seq, "by": each.actor, "role": each.role} for each in given)
                 grounds[version] = (one.facts["gates"], told)
             about = made[one.subject]
+            if found and found[-1].ended == one.seq - 1:
+                # One stood down for the other in one transaction: no moment lies between them.
+                found[-1] = replace(found[-1], until=max(one.at, found[-1].since))
             period = Period(
-                version, about["manifest"], about["root"], one.at, one.actor, one.act, one.reason, one.seq, *grounds[version]
+                version,
+                about["manifest"],
+                about["root"],
+                one.at,
+                one.actor,
+                one.act,
+                one.reason,
+                one.seq,
+                *grounds[version],
             )
             found.append(period)
         elif "stage" in one.facts and found and found[-1].version == version and found[-1].until is None:

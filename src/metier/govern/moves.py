@@ -85,7 +85,10 @@ def alias(
     removed: bool = False,
     key: str | Path | None = None,
 ) -> Release:
-    """Let a word (challenger, stable) stand for a version; it moves from whichever had it. Raises RecordError, UsageError."""
+    """Let a word (challenger, stable) stand for a version; it moves from whichever had it.
+
+    Raises RecordError, UsageError.
+    """
     found, word = registry.resolve(reference, place, newest=True), word.strip().lower()
     if _WORD.match(word) is None or word in (registry.CHAMPION, *registry.STAGES) or re.fullmatch(r"v\d+", word):
         raise UsageError(

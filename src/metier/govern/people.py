@@ -90,7 +90,7 @@ def known(connection: Connection, actor: Actor, policy: str) -> None:
             "not-entitled",
             f"The policy {policy} counts approvals of registered people only.",
             found=f"{actor.name} is not registered",
-            fix=f"An admin registers people: metier people add {_quoted(actor.name)} --role {actor.role or 'approver'}.",
+            fix=f"An admin adds them: metier people add {_quoted(actor.name)} --role {actor.role or 'approver'}.",
         )
 
 
@@ -139,7 +139,7 @@ def add(
             _may_change(turn.connection, actor, first_admin=role == ADMIN)
             person = known.get(folded(name))
             held = person.public if person else ""
-            details = {"role": role, "public": hexadecimal if hexadecimal is not None else held}
+            details: dict[str, Any] = {"role": role, "public": hexadecimal if hexadecimal is not None else held}
             if not known:
                 details["first"] = True
             record = perform(ledger, turn, Act("person added", f"person:{name}", "", details), actor, key)

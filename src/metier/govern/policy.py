@@ -85,7 +85,7 @@ def names() -> list[str]:
 
 
 def load(policy: str | Path) -> Policy:
-    """A policy from a file (.json, .toml), or one that ships by its name. Raises UsageError naming all that is wrong."""
+    """A policy from a file (.json, .toml), or one that ships by its name. Raises UsageError naming all problems."""
     path = Path(policy)
     if not path.exists() and str(policy) in names():
         path = FOLDER / f"{policy}.toml"

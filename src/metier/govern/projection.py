@@ -1,4 +1,4 @@
-"""Do the registry's tables say what the ledger says? The first that differs is named, and every signature is looked at."""
+"""Do the registry's tables say what the ledger says, and is every signature right? The first fault is named."""
 
 from __future__ import annotations
 
@@ -89,7 +89,10 @@ def _differences(connection: Connection, wanted: dict[str, Rows]) -> Iterator[tu
     for name, rows in wanted.items():
         table = getattr(tables, name)
         keys = [column.name for column in table.primary_key]
-        there = {tuple(row[key] for key in keys): dict(row) for row in connection.execute(sqlalchemy.select(table)).mappings()}
+        there = {
+            tuple(row[key] for key in keys): dict(row)
+            for row in connection.execute(sqlalchemy.select(table)).mappings()
+        }
         for key in sorted({*rows, *there}):
             mine, found = rows.get(key), there.get(key)
             if mine != found:

@@ -27,7 +27,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Release:
-    """A version of an expert. `stage` is one of STAGES; `expert` the folder it is loaded from (the registry's own copy).
+    """A version of an expert. `stage` is one of STAGES; `expert` the folder it is loaded from, the registry's own copy.
 
     `manifest` is the SHA-256 of that folder's manifest.json, `root` that of the run that made it and `run` this run's
     name; `aliases` are words such as champion (the live one) and challenger; `record` is the ledger's record that

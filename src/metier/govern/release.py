@@ -171,9 +171,7 @@ def _in_force(records: Sequence[Record]) -> Policy | None:
     return None if gated is None else policies.read(gated["policy"], "the policy in force")
 
 
-def _waive(
-    ledger: Ledger, found: Release, policy: Policy, waive: Waiver, actor: Actor, key: str | Path | None
-) -> None:
+def _waive(ledger: Ledger, found: Release, policy: Policy, waive: Waiver, actor: Actor, key: str | Path | None) -> None:
     """Record a waiver; by an approver or admin who is no author."""
     _sensible(waive)
     with ledger.turn(actor) as turn:
@@ -239,9 +237,7 @@ def _decide(
         return _told(turn.connection, ledger, found, details, waiting)
 
 
-def _gates(
-    ledger: Ledger, found: Release, policy: Policy, records: Sequence[Record]
-) -> tuple[list[Gate], Evidence]:
+def _gates(ledger: Ledger, found: Release, policy: Policy, records: Sequence[Record]) -> tuple[list[Gate], Evidence]:
     with ledger.store.read() as connection:
         evidence = evidences.gather(connection, ledger.place, found.expert, policy.test_data)
     docket = Docket(ledger, policy, evidence, found.id, tuple(records))
@@ -282,9 +278,7 @@ def _waiting(
     waiting = [f"gate {gate.gate}: {gate.next}" if gate.next else f"gate {gate.gate}" for gate in gates if gate.open]
     for role, count in approvals.missing(records, policy.model_dump(mode="json")).items():
         many = "an approval" if count == 1 else f"{count} approvals"
-        waiting.append(
-            f"{many} by the role {role}: metier approve {found.id} --as NAME --role {role} --reason TEXT"
-        )
+        waiting.append(f"{many} by the role {role}: metier approve {found.id} --as NAME --role {role} --reason TEXT")
     try:
         people.entitled(connection, actor, _GOING_LIVE, "put a release live")
     except RecordError:

@@ -88,7 +88,9 @@ def step_back(
     """Put the version live that was live before the present or last one, if one is still approved."""
     found = {each.version: each for each in registry.rows(turn.connection, ledger.place) if each.name == name}
     order = lived(acts.starting(turn.connection, f"release:{name}@"))
-    target = next((found[version] for version in reversed(order[:-1]) if found[version].stage == registry.APPROVED), None)
+    target = next(
+        (found[version] for version in reversed(order[:-1]) if found[version].stage == registry.APPROVED), None
+    )
     if target is not None:
         act = Act(ROLLED_BACK, target.subject, reason, {"stage": registry.LIVE, "from": order[-1]})
         go_live(ledger, turn, target, act, actor, key)

@@ -25,7 +25,7 @@ _REVIEWERS = ("validator", "auditor", "approver", "admin")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a validator found. `number` counts within the release; `closed` is who closed it, why, and the record."""
+    """Something a validator found, by its number within the release; `closed` is who closed it, why, and the record."""
 
     number: int
     severity: str

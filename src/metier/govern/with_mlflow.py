@@ -85,7 +85,7 @@ def _written(client: Any, artifacts: str | None, one: Release, place: Workspace)
             raise
     known = client.search_model_versions(f"name='{one.name}'")
     there = next((each for each in known if each.tags.get("metier.manifest") == one.manifest), None)
-    about = {"release": one.id, "model": one.name}
+    about: dict[str, Any] = {"release": one.id, "model": one.name}
     if there is None:
         folder = registry.resolve(one.id, place).expert
         experiment = client.get_experiment_by_name(_EXPERIMENT)

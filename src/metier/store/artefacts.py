@@ -120,7 +120,7 @@ def _reached(remote: str) -> Iterator[tuple[Any, str]]:
         raise ResourceError(
             "artefacts-driver", f"{PLACE} needs the library of its store.", found=str(error), fix="pip install it."
         ) from error
-    except Exception as error:  # noqa: BLE001  every store has errors of its own
+    except Exception as error:  # every store has errors of its own
         raise ResourceError(
             "artefacts-unreachable",
             "The store of the artefacts must answer.",

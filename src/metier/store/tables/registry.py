@@ -1,4 +1,4 @@
-"""The registry as it stands now: releases, their aliases, people and their roles. The ledger holds how it came to be."""
+"""The registry as it stands now: releases, their aliases, people. How it came to be is in the ledger."""
 
 from __future__ import annotations
 
