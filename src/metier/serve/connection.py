@@ -35,6 +35,14 @@ class PatientProtocol(H11Protocol):
         else:
             self._forget_head()
 
+    def shutdown(self) -> None:
+        """Let go of a connection between requests. A client of https that does not listen would hold it for long."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._forget_head()

@@ -31,7 +31,7 @@ class Follower:
         if not self.names and not self.everything:
             return
         try:
-            live = await asyncio.to_thread(self._live)
+            live, known = await asyncio.to_thread(self._live)
         except MetierError as error:
             self._tell("registry", error)
             return
@@ -41,18 +41,21 @@ class Follower:
             if name not in routes or routes[name].live != version:
                 await self._promote(version)
         for name, route in routes.items():
-            if route.followed and name not in live:
+            # A name that the registry does not know at all was not taken back: its database is another, or gone.
+            if route.followed and name not in live and name in known:
                 self.service.traffic.drop(name)
                 await self._note("unloaded", route.live, "it is not live any more")
 
-    def _live(self) -> dict[str, Version]:
-        from metier.govern.registry import live
+    def _live(self) -> tuple[dict[str, Version], set[str]]:
+        """The live versions by name, and all names that the registry knows."""
+        from metier.govern.registry import live, releases
 
-        return {
+        found = {
             release.name: Version(release.name, str(release.version), release.expert, release.id)
             for release in live(self.service.place)
             if self.everything or release.name in self.names
         }
+        return found, {release.name for release in releases(self.service.place)}
 
     async def _promote(self, version: Version) -> None:
         service = self.service

@@ -113,7 +113,7 @@ def _service(plan: Plan, place: Workspace, store: Store) -> Service:
     policy = Policy(kept.log_inputs, sealer())
     spool = Spool(place, kept.spool_mib << 20)
     drain = Drain(place, store, spool, kept.keep_days)
-    engine = Engine(place.cache, plan.serve.max_loaded, plan.serve.memory_mib)
+    engine = Engine(place.cache, plan.serve.max_loaded, plan.serve.memory_mib, summaries=True)
     batcher = Batcher(
         engine, budget_ms=plan.serve.budget_ms, most_rows=plan.request.waiting_rows, timeout=plan.request.answer_seconds
     )

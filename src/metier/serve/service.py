@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metier.answering import Prediction
 from metier.errors import MetierError
 from metier.plan import Plan
 from metier.serve.access.caller import Caller
@@ -200,10 +201,9 @@ class Service:
         self._slow_waiting -= 1
 
 
-def _as_kept(answer: Any) -> dict[str, Any]:
+def _as_kept(answer: Prediction) -> dict[str, Any]:
     """An engine's answer as the log takes it, with what the engine says of its features."""
-    summary = getattr(answer, "summary", None)
-    return {**answer.as_json(), "summary": summary}
+    return {**answer.as_json(), "summary": answer.summary}
 
 
 def _told(answer: Mapping[str, Any]) -> dict[str, Any]:
