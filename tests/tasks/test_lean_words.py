@@ -15,7 +15,7 @@ from metier.tasks.lean_words import LeanWords
 from metier.tasks.quantity import Quantity
 from metier.tasks.words import Words, fit_words
 
-LABELS = [f"label {number}" for number in range(40)]
+LABELS = [f"label {number}" for number in range(80)]
 TEXTS = [f"{a} {b} number {at} {a}" for at, (a, b) in enumerate((a, b) for a in "Ärger card fee".split() for b in LABELS)]
 
 
@@ -27,7 +27,7 @@ def pair(folder: Path, target: Target, truth: np.ndarray) -> tuple[Words, LeanWo
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Words, LeanWords]:
-    return pair(tmp_path_factory.mktemp("words"), Classes(tuple(LABELS)), np.arange(len(TEXTS)) % 40)
+    return pair(tmp_path_factory.mktemp("words"), Classes(tuple(LABELS)), np.arange(len(TEXTS)) % 80)
 
 
 def test_they_answer_alike_from_a_file(classes: tuple[Words, LeanWords], tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_they_answer_alike_from_a_file(classes: tuple[Words, LeanWords], tmp_pat
     assert lean.rows.file is not None
     texts = [*TEXTS, "", "nothing known hereabouts", "CARD card cärd Card label 3 label 3"]
     assert lean.outputs(texts) == pytest.approx(words.outputs(texts), abs=1e-5)
-    assert lean.outputs([]).shape == (0, 40)
+    assert lean.outputs([]).shape == (0, 80)
 
 
 @given(text=st.text(st.sampled_from("card fee label 1234 Ä ärger number .,\n"), max_size=80))

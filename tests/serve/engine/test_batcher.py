@@ -140,7 +140,7 @@ def test_one_long_ask_enters_an_empty_queue_and_lets_others_by(engine: Watched) 
     done_first, answers = run(engine, body, most_rows=20, tokens=40)
     assert done_first
     assert len(answers) == 30
-    assert len(engine.batches) > 3
+    assert len(engine.batches) == 3
     expected = Engine.answer(engine, [Ask("adapter", [f"card {at}" for at in range(30)])])[0]
     assert isinstance(expected, list)
     assert [a.prediction for a in answers] == [a.prediction for a in expected]

@@ -7,6 +7,8 @@ bounded: beyond it a caller is told when to come again, instead of memory growin
 from __future__ import annotations
 
 import asyncio
+import bisect
+import itertools
 import threading
 import time
 from collections import deque
@@ -156,24 +158,20 @@ class Batcher:
             if self._last_asks > 1 and not self._closing:
                 self._change.wait_for(lambda: len(self._queue) >= self._last_asks or self._closing, self.budget)
             batch: list[tuple[_Waiting, Ask]] = []
-            left, again = self.tokens, []
-            while self._queue and (left > 0 or not batch):
+            left = self.tokens
+            while self._queue and left > 0:
                 one = self._queue.popleft()
                 if one.gone:
                     self._rows -= len(one.rows)
                     self._bytes -= one.size
                     continue
-                count = _fitting(one, left) or int(not batch)
-                if not count and one.rows:
+                count = _fitting(one, left, alone=not batch)
+                if count < 0:
                     self._queue.appendleft(one)
                     break
                 batch.append((one, replace(one.ask, rows=one.rows[:count])))
                 left -= sum(one.sizes[:count])
                 one.rows, one.sizes = one.rows[count:], one.sizes[count:]
-                if one.rows:
-                    again.append(one)
-            # What is left of a long ask queues up again, behind those that came meanwhile.
-            self._queue.extend(again)
             return batch
 
     # -------------------------------------------------------------------------------------------- the one thread
@@ -184,6 +182,8 @@ class Batcher:
 
             torch.set_num_threads(self._threads)
         while (batch := self._gather()) is not None:
+            if not batch:
+                continue
             began = time.perf_counter()
             answers = self._answers([ask for _, ask in batch])
             seconds = time.perf_counter() - began
@@ -209,26 +209,23 @@ class Batcher:
             self._rows -= rows
             for (one, _), answer in zip(batch, answers, strict=True):
                 if isinstance(answer, MetierError):
-                    self._drop(one)
-                    done.append((one, answer))
+                    # What failed in one part is not asked any further.
+                    self._rows -= len(one.rows)
+                elif one.rows:
+                    # What is left of a long ask queues up again, behind those that came meanwhile.
+                    one.answers += answer
+                    self._queue.append(one)
                     continue
-                one.answers += answer
-                if not one.rows:
-                    self._bytes -= one.size
-                    done.append((one, one.answers))
+                else:
+                    answer = one.answers + answer
+                self._bytes -= one.size
+                done.append((one, answer))
             self._last_asks = len(batch)
             speed = rows / max(seconds, 1e-6)
             self._speed = speed if not self._speed else (1 - _LAST) * self._speed + _LAST * speed
             self._counts["batches"] += 1
             self._counts["rows"] += rows
         return done
-
-    def _drop(self, one: _Waiting) -> None:
-        """What failed in one part is not asked any further."""
-        self._rows -= len(one.rows)
-        self._bytes -= one.size
-        if one.rows:
-            self._queue.remove(one)
 
     def _deliver(self, done: Sequence[tuple[_Waiting, list[Prediction] | MetierError]]) -> None:
         """Hand answers to the loops that wait for them, one call a loop."""
@@ -250,17 +247,17 @@ def _settle(done: Sequence[tuple[_Waiting, Any]]) -> None:
             one.future.set_result(answer)
 
 
-def _fitting(one: _Waiting, tokens: int) -> int:
-    """How many rows of an ask fit into so many tokens. Objects stay together: their columns' types hang on them all."""
-    if not one.rows or isinstance(one.rows[0], Mapping):
-        return len(one.rows) if sum(one.sizes) <= tokens else 0
-    count, used = 0, 0
-    for size in one.sizes:
-        used += size
-        if used > tokens:
-            break
-        count += 1
-    return count
+def _fitting(one: _Waiting, tokens: int, *, alone: bool) -> int:
+    """How many rows of an ask fit into so many tokens, -1 for none of them; something must go where it is `alone`.
+
+    Objects stay together, for the types of their columns hang on all of them.
+    """
+    ends = list(itertools.accumulate(one.sizes))
+    if not ends or ends[-1] <= tokens:
+        return len(ends)
+    if isinstance(one.rows[0], Mapping):
+        return len(ends) if alone else -1
+    return bisect.bisect_right(ends, tokens) or (1 if alone else -1)
 
 
 def _characters(row: Any) -> int:
