@@ -465,8 +465,13 @@ COMMANDS = [
     "predict",
     "verify",
     "doctor",
+    "release",
+    "approve",
+    "rollback",
+    "history",
+    "ethics",
 ]
-GROUPS = ["data", "ledger"]
+GROUPS = ["data", "findings", "ledger", "people", "releases"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

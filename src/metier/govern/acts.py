@@ -41,7 +41,7 @@ def reading(place: Workspace) -> Iterator[Connection]:
 
 
 def of(connection: Connection, *, subject: str | None = None, acts: tuple[str, ...] = ()) -> list[Record]:
-    """The ledger's records of exactly this subject, or with these acts, in order."""
+    """The ledger's records of exactly this subject, or with these acts, in order; a turn's own only after it."""
     import sqlalchemy
 
     from metier.store.tables.ledger import ledger

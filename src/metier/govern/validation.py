@@ -71,10 +71,10 @@ def open_finding(
     try:
         with ledger.turn(actor) as turn:
             people.entitled(turn.connection, actor, _REVIEWERS, "raise a finding")
-            number = len(findings(acts.of(turn.connection, subject=release.subject))) + 1
-            about = Act("finding raised", release.subject, text, {"number": number, "severity": severity})
-            people.perform(ledger, turn, about, actor, key)
-            return findings(acts.of(turn.connection, subject=release.subject))[-1]
+            records = acts.of(turn.connection, subject=release.subject)
+            details = {"number": len(findings(records)) + 1, "severity": severity}
+            act = Act("finding raised", release.subject, text, details)
+            return findings([*records, people.perform(ledger, turn, act, actor, key)])[-1]
     finally:
         ledger.store.close()
 
@@ -107,8 +107,8 @@ def close_finding(
                     found=f"{actor.name} raised finding {number}",
                     fix="Let a colleague close it: --as NAME.",
                 )
-            people.perform(ledger, turn, Act("finding closed", release.subject, reason, {"number": number}), actor, key)
-            return findings(acts.of(turn.connection, subject=release.subject))[number - 1]
+            act = Act("finding closed", release.subject, reason, {"number": number})
+            return findings([*records, people.perform(ledger, turn, act, actor, key)])[number - 1]
     finally:
         ledger.store.close()
 
