@@ -33,7 +33,9 @@ class Running:
 
     def client(self, key: str | None = ADMIN, **choices: Any) -> httpx2.Client:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trust, **choices)
+        return httpx2.Client(
+            base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trust, **choices
+        )
 
     def said(self) -> list[dict[str, Any]]:
         """The lines of its log."""

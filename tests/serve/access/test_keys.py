@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.conftest import Command
 
 from metier.errors import UsageError
 from metier.govern.actor import Actor
@@ -13,14 +14,15 @@ from metier.govern.ledger.book import open_ledger
 from metier.serve.access import keys
 from metier.store.records import now
 from metier.workspace import Workspace
-from tests.conftest import Command
 
 ANNA = Actor("anna", "admin")
 
 
 def test_a_key_is_kept_as_a_hash_and_told_to_the_ledger(workspace: Workspace) -> None:
     ledger = open_ledger(workspace)
-    key, token = keys.add(ledger, ANNA, "shop", roles=("predict", "feedback"), experts=("banking",), expires="90d", rate=5)
+    key, token = keys.add(
+        ledger, ANNA, "shop", roles=("predict", "feedback"), experts=("banking",), expires="90d", rate=5
+    )
     match = keys.FORM.fullmatch(token)
     assert match is not None
     assert match[1] == key.id

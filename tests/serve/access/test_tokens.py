@@ -41,7 +41,9 @@ def sign_on(tmp_path: Path) -> Provider:
 def token(key: Any = KEY, algorithm: str = "EdDSA", kid: str = "one", **claims: Any) -> str:
     content = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada@example.org", "exp": time.time() + 600,
                "scope": "openid metier:predict:banking", **claims}  # fmt: skip
-    return jwt.encode({name: value for name, value in content.items() if value is not None}, key, algorithm, {"kid": kid})
+    return jwt.encode(
+        {name: value for name, value in content.items() if value is not None}, key, algorithm, {"kid": kid}
+    )
 
 
 def test_a_genuine_token_lets_in_and_its_subject_is_not_named(sign_on: Provider) -> None:

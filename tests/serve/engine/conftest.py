@@ -52,7 +52,9 @@ class Maker:
         from metier.tune.heads import Head
 
         drawn = torch.Generator().manual_seed(seed)
-        return Head(3 * torch.randn(target.width, self.trunk.width, generator=drawn), torch.randn(target.width, generator=drawn))
+        return Head(
+            3 * torch.randn(target.width, self.trunk.width, generator=drawn), torch.randn(target.width, generator=drawn)
+        )
 
     def frozen(self, target: Target = LABELS, seed: int = 0) -> Any:
         return text_rungs.FrozenPredictor(self.trunk, self.head(target, seed))
@@ -147,7 +149,11 @@ def served(maker: Maker, tiny_base: Path) -> dict[str, Path]:
             "tuned-number", "adapter", maker.tuned("adapter", target=Quantity(), seed=9), target=Quantity()
         ),
         "groups": maker.write(
-            "groups", "adapter", maker.tuned("adapter", target=two, seed=8), target=two, evidence={"group_thresholds": groups}
+            "groups",
+            "adapter",
+            maker.tuned("adapter", target=two, seed=8),
+            target=two,
+            evidence={"group_thresholds": groups},
         ),
         "short": short.write("short", "frozen", short.frozen(seed=2)),
         "short-adapter": short.write("short-adapter", "adapter", short.tuned("adapter", first=1, seed=3)),

@@ -76,7 +76,9 @@ def test_what_waits_is_answered_together_and_each_gets_its_own(engine: Watched) 
         engine.go.clear()
         first = asyncio.create_task(batcher.submit(Ask("adapter", ["card"])))
         await started(engine)
-        rest = [asyncio.create_task(batcher.submit(Ask(name, [f"the fee {name}", "login"]))) for name in ("twin", "frozen")]
+        rest = [
+            asyncio.create_task(batcher.submit(Ask(name, [f"the fee {name}", "login"]))) for name in ("twin", "frozen")
+        ]
         await queued(batcher, 5)
         engine.go.set()
         return [await task for task in (first, *rest)]

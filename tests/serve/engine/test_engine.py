@@ -257,7 +257,9 @@ def test_experts_come_and_go_while_others_answer(served: dict[str, Path]) -> Non
 # ------------------------------------------------------------------------------------------------- what is remembered
 
 
-def test_a_frequent_text_is_computed_once_for_each_adapter(served: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frequent_text_is_computed_once_for_each_adapter(
+    served: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Engine()
     for name in ("frozen", "generic", "adapter"):
         engine.load(name, served[name])

@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from tests.serve.http.conftest import Experts
+from tests.serve.http.test_routes import problem
+from tests.serve.running import Running, running
 
 from metier.govern.ledger.book import open_ledger
 from metier.serve.log.drain import Drain
@@ -27,9 +30,6 @@ from metier.serve.log.sealing import sealer
 from metier.serve.log.spool import Spool
 from metier.store.records import open_store
 from metier.workspace import Workspace
-from tests.serve.http.conftest import Experts
-from tests.serve.http.test_routes import problem
-from tests.serve.running import Running, running
 
 ASKED = {"expert": "banking", "inputs": ["my bank card does not work 1", "please help with the login 2"]}
 

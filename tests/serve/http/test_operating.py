@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.serve.http.conftest import Experts
+from tests.serve.http.test_routes import problem
+from tests.serve.running import Running
 
 from metier.govern.actor import Actor
 from metier.govern.ledger.book import open_ledger
@@ -16,9 +19,6 @@ from metier.serve.access import keys
 from metier.serve.log.reading import joined
 from metier.store.records import open_store
 from metier.workspace import Workspace
-from tests.serve.http.conftest import Experts
-from tests.serve.http.test_routes import problem
-from tests.serve.running import Running
 
 TEXTS = ["my bank card does not work 1", "please help with the login 2"]
 

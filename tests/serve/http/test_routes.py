@@ -15,13 +15,13 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.serve.http.conftest import Experts
+from tests.serve.running import ADMIN, Running
 
 from metier.expert import Expert
 from metier.serve.log.reading import joined
 from metier.store.records import open_store
 from metier.workspace import Workspace
-from tests.serve.http.conftest import Experts
-from tests.serve.running import ADMIN, Running
 
 POSTS = ["/v1/predict", "/v1/explain", "/v1/similar", "/v1/feedback"]
 POSTS += [f"/v1/admin/experts/banking/{act}" for act in ("load", "unload", "canary", "shadow", "rollback")]
@@ -101,7 +101,19 @@ def test_every_route_needs_a_key_and_says_so_in_the_one_shape(server: Running) -
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"null", b'"x"', b"{}", b'{"expert": 7}', b"\xff\xfe", b"[" * 5000, b'{"a": ' * 2000, b"9" * 6000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{}",
+        b'{"expert": 7}',
+        b"\xff\xfe",
+        b"[" * 5000,
+        b'{"a": ' * 2000,
+        b"9" * 6000,
+    ],
 )
 def test_every_body_that_is_none_is_told(client: httpx2.Client, path: str, body: bytes) -> None:
     if path.endswith(("unload", "rollback")):
@@ -129,7 +141,11 @@ def test_routes_and_methods_that_are_none(client: httpx2.Client) -> None:
 
 def test_experts_that_are_none(client: httpx2.Client) -> None:
     asked = {"expert": "astrology", "inputs": ["x"], "input": "x"}
-    for path, names in (("predict", ("expert", "inputs")), ("explain", ("expert", "input")), ("similar", ("expert", "input"))):
+    for path, names in (
+        ("predict", ("expert", "inputs")),
+        ("explain", ("expert", "input")),
+        ("similar", ("expert", "input")),
+    ):
         error = problem(client.post(f"/v1/{path}", json={name: asked[name] for name in names}), 404)
         assert error["code"] == "no-such-expert"
     for act in ("unload", "rollback"):
@@ -141,7 +157,12 @@ def test_experts_that_are_none(client: httpx2.Client) -> None:
 @pytest.mark.parametrize("act", ["load", "canary", "shadow"])
 def test_nothing_outside_the_workspace_is_loaded(client: httpx2.Client, act: str, where: str) -> None:
     answer = client.post(f"/v1/admin/experts/banking/{act}", json={"reference": where})
-    assert problem(answer, answer.status_code)["code"] in ("outside-workspace", "no-reference", "no-such-release", "no-expert")
+    assert problem(answer, answer.status_code)["code"] in (
+        "outside-workspace",
+        "no-reference",
+        "no-such-release",
+        "no-expert",
+    )
     assert answer.status_code in (404, 409, 422)
 
 
@@ -188,7 +209,9 @@ def test_slow_clients_are_told_and_let_go(server: Running) -> None:
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "sent-too-slowly"
 
 
-@pytest.mark.parametrize("rubbish", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"x" * 40_000])
+@pytest.mark.parametrize(
+    "rubbish", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"x" * 40_000]
+)
 def test_what_is_no_http_is_told_in_the_one_shape(server: Running, rubbish: bytes) -> None:
     answer = raw(server, rubbish + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -208,7 +231,9 @@ def test_a_late_truth_is_taken_and_an_unknown_id_is_noted(client: httpx2.Client)
 
 def test_explain_and_similar(client: httpx2.Client) -> None:
     text = "my bank card does not work 12"
-    found = client.post("/v1/explain", json={"expert": "banking", "input": text, "examples": 2, "method": "leave-one-out"})
+    found = client.post(
+        "/v1/explain", json={"expert": "banking", "input": text, "examples": 2, "method": "leave-one-out"}
+    )
     assert found.status_code == 200, found.text
     assert found.json()["prediction"]
     assert {row["token"] for row in found.json()["attribution"]} <= set(text.split())
@@ -229,13 +254,20 @@ def test_experts_are_listed_with_their_versions(client: httpx2.Client) -> None:
 def test_metrics_count_what_happens(client: httpx2.Client) -> None:
     def rows() -> float:
         text = client.get("/metrics").text
-        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith("metier_rows_total{"))
+        return sum(
+            float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith("metier_rows_total{")
+        )
 
     before = rows()
     client.post("/v1/predict", json={"expert": "banking", "inputs": ["a", "b", "c"]})
     assert rows() == before + 3
     text = client.get("/metrics").text
-    for name in ("metier_requests_total", "metier_request_seconds_bucket", "metier_engine_waiting_rows", "metier_log_waiting_bytes"):
+    for name in (
+        "metier_requests_total",
+        "metier_request_seconds_bucket",
+        "metier_engine_waiting_rows",
+        "metier_log_waiting_bytes",
+    ):
         assert f"\n{name}" in text
     assert "_created" not in text
 

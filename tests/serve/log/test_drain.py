@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.postgres import Server
 
 from metier.errors import ResourceError
 from metier.govern.ledger.book import open_ledger
@@ -24,7 +25,6 @@ from metier.serve.log.spool import Spool
 from metier.serve.problems import Refused
 from metier.store.records import Store, open_store
 from metier.workspace import Workspace
-from tests.postgres import Server
 
 ANSWER = {"prediction": "card", "confidence": 0.9, "abstain": False}
 ASKED = Asked("request", "banking", "3", "live", "key:a", 0.0)
@@ -49,7 +49,9 @@ def count(store: Store, table: str = "predictions") -> int:
 
 def test_answers_and_truths_find_each_other(workspace: Workspace, store: Store) -> None:
     book = book_of(workspace, store)
-    first, second = book.answers(ASKED, [{**ANSWER, "summary": {"norm": 1.5}}, {**ANSWER, "low": 1.0, "high": 2.0}], ["a", "b"])
+    first, second = book.answers(
+        ASKED, [{**ANSWER, "summary": {"norm": 1.5}}, {**ANSWER, "low": 1.0, "high": 2.0}], ["a", "b"]
+    )
     book.truth(second, "fees", "key:a", None)
     book.truth(second, "login", "key:a", frozenset({"banking"}))
     book.truth(second, "poison", "key:b", frozenset({"loans"}))
@@ -187,7 +189,9 @@ def test_what_is_sealed_is_nowhere_in_plain(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize(("kept", "found"), [("none", None), ("hash", None), ("masked", "call [EMAIL]"), ("text", "call a@b.org")])
+@pytest.mark.parametrize(
+    ("kept", "found"), [("none", None), ("hash", None), ("masked", "call [EMAIL]"), ("text", "call a@b.org")]
+)
 def test_inputs_are_kept_as_the_policy_says(tmp_path: Path, kept: Any, found: str | None) -> None:
     place = Workspace(tmp_path / "home")
     store = open_store(place)
@@ -201,7 +205,9 @@ def test_inputs_are_kept_as_the_policy_says(tmp_path: Path, kept: Any, found: st
     store.close()
 
 
-def test_old_rows_are_deleted_and_the_ledger_is_told(workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_rows_are_deleted_and_the_ledger_is_told(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = book_of(workspace, store, keep_days=30)
     monkeypatch.setattr("metier.serve.log.entry.now", lambda: "2026-01-01T00:00:00.000000Z")
     (old,) = book.answers(ASKED, [ANSWER], ["a"])

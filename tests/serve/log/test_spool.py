@@ -48,7 +48,7 @@ def test_a_file_cut_anywhere_gives_the_rows_before_the_cut(tmp_path: Path, rows:
     path = tmp_path / "cut.rows"
     path.write_bytes(content[:cut])
     found, offset, broken = read(path, 0)
-    whole = next((at for at in range(len(lines), -1, -1) if len(b"".join(lines[:at])) <= cut))
+    whole = next(at for at in range(len(lines), -1, -1) if len(b"".join(lines[:at])) <= cut)
     assert found == rows[:whole]
     assert (offset, broken) == (len(b"".join(lines[:whole])), 0)
 
