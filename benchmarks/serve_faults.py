@@ -1,7 +1,8 @@
 """Killed under load, again and again: is anything that was acknowledged lost, is any store broken?
 
-A round starts `metier serve`, asks and tells truths over several connections, and kills the server (SIGKILL) at a moment
-drawn by chance. Afterwards every id that was answered, and every truth that was acknowledged, must be in the records once.
+A round starts `metier serve`, asks and tells truths over several connections, and kills the server (SIGKILL) at a
+moment drawn by chance. Afterwards every id that was answered, and every truth that was acknowledged, must be in the
+records once.
 """
 
 from __future__ import annotations

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 _STATUS = {
     "no-such-expert": 404,
-    "no-such-version": 404,
     "no-such-release": 404,
-    "no-such-prediction": 404,
     "no-training-rows": 409,
     "not-entitled": 403,
     "own-key-needed": 403,

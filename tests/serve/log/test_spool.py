@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,9 +126,11 @@ def test_a_disk_that_takes_nothing_keeps_no_half_of_it_and_goes_on_when_it_can(p
 
 def test_it_grows_no_further_than_it_may(place: Workspace) -> None:
     own = Spool(place, most_bytes=1000)
+    fitting = 1000 // len(line(item(0)))
+    for number in range(fitting):
+        own.append([item(number)])
     with pytest.raises(ResourceError) as error:
-        for number in range(20):
-            own.append([item(number)])
+        own.append([item(fitting)])
     assert error.value.code == "log-full"
     assert own.waiting <= 1000
     for path, _ in own.files():
@@ -147,4 +148,4 @@ def test_a_folder_that_is_held_is_nobody_elses(place: Workspace) -> None:
     assert list(spool.orphans(place, other.folder)) == [one.folder]
     other.close()
     assert not other.folder.exists()
-    assert os.listdir(spool.folder_of(place)) == [one.folder.name]
+    assert list(spool.folder_of(place).iterdir()) == [one.folder]

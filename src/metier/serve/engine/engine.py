@@ -58,8 +58,8 @@ class Engine:
 
     At most `max_loaded` different experts are held, in at most `memory_mib` beside this program's own memory, bases
     included. All methods may be called from any thread; `answer` runs one call at a time, loading never stops it.
-    `remembered_mib` bounds what is remembered of frequent texts, a base. With `summaries` every answer says where its row
-    lies among the expert's features.
+    `remembered_mib` bounds what is remembered of frequent texts, a base. With `summaries` every answer says where its
+    row lies among the expert's features.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the prediction log keeps of where a row lies in an expert's feature space: little, and no text can be read off it.
+"""What the prediction log keeps of where a row lies in an expert's feature space: little, and no text is read off it.
 
 `norm` is the feature vector's length, `projection` its direction seen in eight fixed random directions (Johnson and
 Lindenstrauss 1984: distances are kept, roughly), `margin` how far the first output is ahead of the second.
@@ -6,7 +6,6 @@ Lindenstrauss 1984: distances are kept, roughly), `margin` how far the first out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -36,14 +35,15 @@ def summaries(features: Array | None, outputs: Array) -> list[dict[str, Any]]:
     return told
 
 
-def added(answers: list[Prediction], rows: Sequence[int], features: Array | None, outputs: Array) -> list[Prediction]:
+def added(answers: list[Prediction], rows: Array, features: Array | None, outputs: Array) -> list[Prediction]:
     """Answers with summaries for those of them, `rows` (n,), that were read."""
     out = list(answers)
-    for row, summary in zip(rows, summaries(features, outputs), strict=True):
+    for row, summary in zip(rows.tolist(), summaries(features, outputs), strict=True):
         out[row] = replace(out[row], summary=summary)
     return out
 
 
 @lru_cache(maxsize=16)
 def _directions(width: int) -> Array:
-    return np.random.default_rng(_SEED).standard_normal((width, DIRECTIONS)).astype(np.float32) / np.sqrt(DIRECTIONS)
+    drawn: Array = np.random.default_rng(_SEED).standard_normal((width, DIRECTIONS)).astype(np.float32)
+    return drawn / np.float32(np.sqrt(DIRECTIONS))

@@ -59,7 +59,7 @@ _IDS = _Ids()
 
 
 def new_id() -> str:
-    """An id of 32 hexadecimal digits: when it was made, then 64 random bits. Later ids of a server sort after earlier."""
+    """An id of 32 hexadecimal digits: when it was made, then 64 random bits. A server's later ids sort after earlier."""
     return _IDS.next()
 
 
