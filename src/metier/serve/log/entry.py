@@ -59,7 +59,7 @@ _IDS = _Ids()
 
 
 def new_id() -> str:
-    """An id of 32 hexadecimal digits: when it was made, then 64 random bits. A server's later ids sort after earlier."""
+    """An id of 32 hexadecimal digits: when it was made, then 64 random bits. A server's ids sort as they were made."""
     return _IDS.next()
 
 
