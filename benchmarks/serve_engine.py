@@ -189,16 +189,21 @@ def ours(folders: Sequence[Path], texts: Sequence[str], counts: Sequence[int], t
 
 
 def with_peft(folders: Sequence[Path], texts: Sequence[str], counts: Sequence[int], times: int) -> dict[str, Any]:
-    """The same mixed batches through PEFT's `adapter_names`, pooling and each expert's head included."""
+    """The same asks through PEFT's `adapter_names`, 128 at a time in the order they came, as its documentation shows.
+
+    Texts are padded by the tokenizer; pooling and each expert's head are included, the words blended in are not.
+    """
     import torch
+    import transformers
     from peft import PeftModel
 
-    from metier.trunk.batches import by_token_budget
+    from metier.trunk import base as bases
     from metier.tune.heads import Head
 
-    expert = Expert.load(folders[0])
-    trunk, heads = expert.trunk, {}
-    model = PeftModel.from_pretrained(trunk.model, folders[0], adapter_name="000").eval()
+    folder, heads = bases.find("minilm").folder, {}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    plain = transformers.AutoModel.from_pretrained(folder)
+    model = PeftModel.from_pretrained(plain, folders[0], adapter_name="000").eval()
     figures: dict[str, Any] = {}
     for count in sorted(counts):
         for number in range(count):
@@ -209,15 +214,14 @@ def with_peft(folders: Sequence[Path], texts: Sequence[str], counts: Sequence[in
 
         def answer(names: Sequence[str] = names) -> None:
             for start in range(0, len(texts), 128):
-                tokens = trunk.tokens(texts[start : start + 128])
-                for batch in by_token_budget(tokens.lengths):
-                    ids, mask = (torch.from_numpy(part) for part in tokens.pad(batch))
-                    mine = [names[start + at] for at in batch]
-                    with torch.inference_mode():
-                        states = model(input_ids=ids, attention_mask=mask, adapter_names=mine).last_hidden_state
-                    pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-                    for row, name in enumerate(mine):
-                        heads[name].weight[:, : pooled.shape[1]] @ pooled[row]
+                mine = names[start : start + 128]
+                read = tokenizer(list(texts[start : start + 128]), padding=True, truncation=True, return_tensors="pt")
+                with torch.inference_mode():
+                    states = model(**read, adapter_names=mine).last_hidden_state
+                mask = read["attention_mask"]
+                pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+                for row, name in enumerate(mine):
+                    heads[name].weight[:, : pooled.shape[1]] @ pooled[row]
 
         figures[f"experts_{count}"] = {**rate(answer, len(texts), times), "resident_mib": resident()}
     return figures

@@ -16,7 +16,9 @@ from metier.tasks.quantity import Quantity
 from metier.tasks.words import Words, fit_words
 
 LABELS = [f"label {number}" for number in range(80)]
-TEXTS = [f"{a} {b} number {at} {a}" for at, (a, b) in enumerate((a, b) for a in "Ärger card fee".split() for b in LABELS)]
+TEXTS = [
+    f"{a} {b} number {at} {a}" for at, (a, b) in enumerate((a, b) for a in ["Ärger", "card", "fee"] for b in LABELS)
+]
 
 
 def pair(folder: Path, target: Target, truth: np.ndarray) -> tuple[Words, LeanWords]:

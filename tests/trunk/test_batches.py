@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from metier.trunk.base import find, load_tokenizer
-from metier.trunk.batches import Tokens, as_texts, by_length, by_token_budget, tokenize, with_least_padding
+from metier.trunk.batches import Tokens, as_texts, by_length, by_token_budget, tokenize
 
 LENGTHS = st.lists(st.integers(0, 60), max_size=80).map(lambda some: np.array(some, np.int64))
 
@@ -29,26 +29,6 @@ def test_a_token_budget_holds_and_leaves_nobody_out(lengths: np.ndarray, budget:
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= budget
     longest = [lengths[batch].max() for batch in batches]
     assert longest == sorted(longest, reverse=True)
-
-
-@given(lengths=LENGTHS, budget=st.integers(1, 2000))
-def test_the_least_padding_holds_the_budget_and_costs_no_more_than_filling_it(
-    lengths: np.ndarray, budget: int
-) -> None:
-    batches = with_least_padding(lengths, budget)
-    assert once_each(batches, len(lengths))
-    longest = [int(lengths[batch].max()) for batch in batches]
-    assert longest == sorted(longest, reverse=True)
-    assert all(len(batch) == 1 or len(batch) * most <= budget for batch, most in zip(batches, longest, strict=True))
-    if len(lengths) and lengths.max() * len(lengths) <= budget:
-        padded = sum(64 + len(batch) * max(1, most) for batch, most in zip(batches, longest, strict=True))
-        assert padded <= 64 + len(lengths) * max(1, lengths.max())
-
-
-def test_many_short_texts_do_not_pad_up_to_a_long_one() -> None:
-    lengths = np.array([60] + [5] * 100)
-    assert [len(batch) for batch in with_least_padding(lengths)] == [1, 100]
-    assert [len(batch) for batch in with_least_padding(np.array([9, 8, 9, 8]))] == [4]
 
 
 @given(lengths=LENGTHS, size=st.integers(1, 9), seed=st.integers(0, 99))
@@ -130,3 +110,14 @@ def test_more_texts_than_one_call_takes_come_in_order(tiny_base: Path, monkeypat
 )
 def test_missing_texts_become_empty_ones(texts: object) -> None:
     assert as_texts(texts) == ["a", "", ""]  # type: ignore[arg-type]
+
+
+def test_a_few_texts_of_many_lengths_are_hardly_padded_and_many_are_cut_no_finer() -> None:
+    rng = np.random.default_rng(0)
+    few, many = (rng.geometric(0.08, size).clip(1, 60) + 2 for size in (100, 8000))
+
+    def padded(lengths: np.ndarray, **more: float) -> float:
+        return sum(len(batch) * lengths[batch].max() for batch in by_token_budget(lengths, **more)) / lengths.sum()
+
+    assert padded(few) < 1.2 < 1.5 < padded(few, alike=0)
+    assert len(list(by_token_budget(many))) < 1.1 * len(list(by_token_budget(many, alike=0)))

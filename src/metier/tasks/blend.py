@@ -85,16 +85,21 @@ def load(folder: Path, main: Predictor) -> Predictor:
 
 def share(folder: Path, head: Any, trunk: Trunk, updates: Mapping[str, LowRank]) -> Shared:
     """A head over features that others compute, and the blend saved beside it, if there is any."""
-    parts = (head.weight, head.bias)
+    weight, bias = head.weight.numpy(), head.bias.numpy()
+    parts = (weight, bias)
+
+    def meant(features: Array) -> Array:
+        return shaped(np.asarray(features, np.float32) @ weight.T + bias)
+
     if not (folder / _NOTE).is_file():
-        return Shared(lambda features, _: shaped(head.outputs(features)), updates, parts)
+        return Shared(lambda features, _: meant(features), updates, parts)
     from metier.tasks.lean_words import LeanWords
 
     lean = LeanWords.load(folder / _WORDS, trunk.cache)
     figures = files.read_json(folder / _NOTE)
 
     def answer(features: Array, inputs: Inputs) -> Array:
-        return mixed(shaped(head.outputs(features)), lean.outputs(inputs), **figures)
+        return mixed(meant(features), lean.outputs(inputs), **figures)
 
     return Shared(answer, updates, (*parts, *lean.parts))
 

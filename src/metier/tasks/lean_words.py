@@ -67,15 +67,14 @@ class LeanWords:
         text = np.repeat(np.arange(len(counted)), [len(counts) for counts in counted])
         places = np.minimum(np.searchsorted(self.keys, asked), len(self.keys) - 1)
         known = self.keys[places] == asked
-        found, back = np.unique(places[known], return_inverse=True)
         out = np.zeros((len(counted), len(self.bias)), np.float32)
-        if len(found):
-            rows, text = self.rows.read(found), text[known]
-            values = (1 + np.log(often[known])) * rows[back, 0]
+        if known.any():
+            rows, text = self.rows.read(places[known]), text[known]
+            values = (1 + np.log(often[known])) * rows[:, 0]
             lengths = np.sqrt(np.bincount(text, values.astype(np.float64) ** 2, len(counted)))
             values = (values / lengths[text]).astype(np.float32)
             starts = np.flatnonzero(np.diff(text, prepend=-1))
-            out[text[starts]] = np.add.reduceat(values[:, None] * rows[back, 1:], starts, axis=0)
+            out[text[starts]] = np.add.reduceat(values[:, None] * rows[:, 1:], starts, axis=0)
         return np.asarray(out + self.bias, np.float32)
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
 _READ = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json")
 _CARD = "README.md"
+_FRESH = 2.0  # seconds; file systems tell times apart no finer than some milliseconds
+_hashed: dict[str, tuple[tuple[Any, ...], str]] = {}  # path -> the file's state and its SHA-256
 
 
 @dataclass(frozen=True)
@@ -330,6 +333,19 @@ def content_hash(folder: Path, weights: list[Path]) -> str:
 def _sha256(path: Path) -> str:
     if not path.is_file():
         raise BaseError("weights-missing", "The base's weights must be there.", found=f"no file {path}")
+    about = path.stat()
+    state = (str(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    # A process that opens many experts reads their base once. What changed just now may change again unseen.
+    if time.time() - max(about.st_mtime, about.st_ctime) < _FRESH:
+        _hashed.pop(str(path), None)
+        return _digest(path)
+    known = _hashed.get(str(path))
+    if known is None or known[0] != state:
+        known = _hashed[str(path)] = (state, _digest(path))
+    return known[1]
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

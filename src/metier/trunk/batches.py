@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 # About 2,048 tokens fill a matmul without leaving the caches of a laptop's processor.
 TOKENS_PER_BATCH = 2048
 _TEXTS_PER_CALL = 8192
-# Tokens that a pass would compute in the time it takes to begin one, on one or two cores.
-_BATCH_OVERHEAD = 64
+# A text under this share of the longest one's tokens begins a new batch, where that one has at least so many tokens:
+# a pass costs what 30 tokens do.
+_ALIKE, _WORTH_A_PASS = 0.8, 128
 
 
 @dataclass(frozen=True)
@@ -57,45 +58,25 @@ def tokenize(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokens:
     return Tokens(np.concatenate(flat) if flat else np.zeros(0, np.int32), offsets)
 
 
-def by_token_budget(lengths: np.ndarray, budget: int = TOKENS_PER_BATCH) -> Iterator[np.ndarray]:
+def by_token_budget(
+    lengths: np.ndarray, budget: int = TOKENS_PER_BATCH, *, alike: float = _ALIKE
+) -> Iterator[np.ndarray]:
     """Positions in batches of similar length whose padded size stays under `budget` tokens; longest first.
 
-    A text longer than the budget comes alone. Longest first, so that too little memory shows at once.
+    A text longer than the budget comes alone. Longest first, so that too little memory shows at once. Texts much
+    shorter than a batch's longest begin a new one, where what it holds is worth a pass: of a hundred texts a third of
+    the work would be padding. With `alike` 0 they never do.
     """
     order = np.argsort(-lengths, kind="stable")
+    falling = -lengths[order]
     start = 0
     while start < len(order):
-        longest = max(1, int(lengths[order[start]]))
+        longest = max(1, -int(falling[start]))
         end = start + max(1, budget // longest)
+        shorter = start + int(np.searchsorted(falling[start:end], -alike * longest, side="right"))
+        end = min(end, max(shorter, start - (-_WORTH_A_PASS // longest)))
         yield order[start:end]
         start = end
-
-
-def with_least_padding(lengths: np.ndarray, budget: int = TOKENS_PER_BATCH) -> list[np.ndarray]:
-    """Positions in batches under `budget` padded tokens, cut where that wastes least; longest first.
-
-    Of a few texts of many lengths a single batch would be mostly padding, and a batch for each length mostly overhead:
-    the cheapest cuts between lengths are found exactly, each batch counting as so many tokens more.
-    """
-    if not len(lengths):
-        return []
-    order = np.argsort(-lengths, kind="stable")
-    sizes, counts = np.unique(np.maximum(lengths, 1), return_counts=True)
-    sizes, ends = sizes[::-1], np.concatenate([[0], np.cumsum(counts[::-1])])
-    cost, cut = np.zeros(len(ends)), np.zeros(len(ends), np.int64)
-    for at in range(1, len(ends)):
-        padded = sizes[:at] * (ends[at] - ends[:at])
-        total = cost[:at] + padded + _BATCH_OVERHEAD * np.ceil(padded / budget)
-        cut[at] = total.argmin()
-        cost[at] = total[cut[at]]
-    batches: list[np.ndarray] = []
-    at = len(ends) - 1
-    while at:
-        mine, longest = order[ends[cut[at]] : ends[at]], int(sizes[cut[at]])
-        most = max(1, budget // longest)
-        batches += np.array_split(mine, -(-len(mine) // most))[::-1]
-        at = int(cut[at])
-    return batches[::-1]
 
 
 def by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:

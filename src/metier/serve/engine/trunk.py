@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from metier.tasks.contract import Array, LowRank
 from metier.trunk import base as bases
-from metier.trunk.batches import Tokens, with_least_padding
+from metier.trunk.batches import Tokens, by_token_budget
 from metier.trunk.encoder import blocks
 from metier.trunk.features import Trunk
 
@@ -83,7 +83,7 @@ class SharedTrunk(Trunk):
             elif first.setdefault(name, at) == at:
                 new.append(at)
         places = np.array(new, np.int64)
-        for batch in with_least_padding(tokens.lengths[places]):
+        for batch in by_token_budget(tokens.lengths[places]):
             chosen, stretches = _arranged(places[batch], adapters)
             self._stretches = stretches
             try:
