@@ -98,7 +98,7 @@ def test_nothing_is_live_that_was_not_approved_by_two(tuned: Path, monkeypatch: 
     run_state_machine_as_test(
         chosen,
         settings=settings(
-            max_examples=6 if quick else 200,
+            max_examples=4 if quick else 200,
             stateful_step_count=8,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -54,7 +55,7 @@ def test_a_release_is_found_by_name_version_alias_and_folder(desk: Desk) -> None
     assert verify(desk.place.root).ok
 
 
-@pytest.mark.parametrize("text", ["", "a b", "@1", "x@", "x@1@2", "../x", "x:1"])
+@pytest.mark.parametrize("text", ["", "a b", "@1", "x@", "x@1@2", "../x", "x:1", "x\0", "x" * 5000])
 def test_what_is_no_reference_is_told(small_desk: Desk, text: str) -> None:
     with pytest.raises(MetierError):
         registry.resolve(text, small_desk.place)
@@ -113,6 +114,17 @@ def test_an_altered_folder_does_not_go_live(small_desk: Desk) -> None:
     verdict = verify(small_desk.place.root)
     assert not verdict.ok
     assert "tickets@1 is approved, but its folder was altered" in verdict.problem
+
+
+def test_releases_live_from_an_object_store(small_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METIER_ARTEFACTS", f"memory://{small_desk.place.root.parent.name}")
+    live(small_desk, 1, 2)
+    found = registry.live(small_desk.place)[0]
+    assert found.expert.is_relative_to(small_desk.place.cache)
+    shutil.rmtree(small_desk.place.cache / "artefacts")
+    assert moves.rollback(small_desk.place, "tickets", OLGA).version == 1
+    assert registry.resolve("tickets@2", small_desk.place).expert.is_dir()
+    assert verify(small_desk.place.root).ok
 
 
 # ------------------------------------------------------------------------------------------------------------- history

@@ -124,11 +124,11 @@ def add(
     from metier.govern.ledger.book import open_ledger
 
     name = " ".join(name.split())
-    if role not in ROLES or not name:
+    if role not in ROLES or not 0 < len(name) <= 200 or not name.isprintable():
         raise UsageError(
             "no-such-role",
-            f"A person has a name and one of the roles {', '.join(ROLES)}.",
-            found=f"{name!r} as {role!r}",
+            f"A person has a name (up to 200 letters) and one of the roles {', '.join(ROLES)}.",
+            found=f"{name[:200]!r} as {role!r}",
             fix="metier people add NAME --role validator",
         )
     hexadecimal = _public(public)

@@ -71,20 +71,20 @@ def resolve(reference: str | Path, place: Workspace, *, newest: bool = False) ->
     3
     """
     folder = Path(reference)
-    if (folder / _MANIFEST).is_file():
+    if _is_sealed(folder):
         manifest = files.sha256(folder / _MANIFEST)
         found = [release for release in releases(place) if release.manifest == manifest]
         if not found:
             raise _absent(f"none with the content of {folder}", f"metier release {folder} --policy general")
-        return _here(found[-1], place)
+        return here(found[-1], place)
     name, which = parse(reference)
     chosen = _chosen([release for release in releases(place) if release.name == name], name, which, newest)
-    return _here(chosen, place)
+    return here(chosen, place)
 
 
 def live(place: Workspace) -> list[Release]:
     """Every release that is live now, by name; at most one of a name."""
-    return [_here(release, place) for release in releases(place) if release.stage == LIVE]
+    return [here(release, place) for release in releases(place) if release.stage == LIVE]
 
 
 def releases(place: Workspace) -> list[Release]:
@@ -147,8 +147,8 @@ def plain_name(name: str) -> str:
     return slug(name)
 
 
-def _here(release: Release, place: Workspace) -> Release:
-    """The release with its folder on this machine, where artefacts are kept elsewhere."""
+def here(release: Release, place: Workspace) -> Release:
+    """The release with its folder on this machine: fetched, where artefacts are kept elsewhere."""
     from metier.store import artefacts
 
     artefacts.get(place, release.manifest)
@@ -168,6 +168,13 @@ def _chosen(found: list[Release], name: str, which: str, newest: bool) -> Releas
         raise _absent(f"{name} has {_listed(found)}", f"name the version: {name}@{found[-1].version}")
     serving = [release for release in usable if release.stage == LIVE]
     return usable[-1] if newest or not serving else serving[0]
+
+
+def _is_sealed(folder: Path) -> bool:
+    try:
+        return (folder / _MANIFEST).is_file()
+    except OSError:  # a name too long for a file is none
+        return False
 
 
 def _listed(found: Iterable[Release]) -> str:

@@ -142,7 +142,7 @@ def _put_forward(ledger: Ledger, expert: str | Path, name: str | None, actor: Ac
         known = [each for each in registry.rows(turn.connection, ledger.place) if each.name == called]
         same = next((each for each in known if each.manifest == manifest), None)
         if same is not None:
-            return _usable(same)
+            return registry.here(_usable(same), ledger.place)
         evidence = evidences.gather(turn.connection, ledger.place, folder)
         version = known[-1].version + 1 if known else 1
         tuned = evidence.tuned
@@ -152,7 +152,8 @@ def _put_forward(ledger: Ledger, expert: str | Path, name: str | None, actor: Ac
             ledger, turn, Act(stages.PROPOSED, f"release:{called}@{version}", "", details), actor, key
         )
         stages.project(turn.connection, record)
-        return next(each for each in registry.rows(turn.connection, ledger.place) if each.subject == record.subject)
+        known = registry.rows(turn.connection, ledger.place)
+        return registry.here(next(each for each in known if each.subject == record.subject), ledger.place)
 
 
 def _usable(found: Release) -> Release:

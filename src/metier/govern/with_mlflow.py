@@ -87,7 +87,7 @@ def _written(client: Any, artifacts: str | None, one: Release, place: Workspace)
     there = next((each for each in known if each.tags.get("metier.manifest") == one.manifest), None)
     about: dict[str, Any] = {"release": one.id, "model": one.name}
     if there is None:
-        folder = registry.resolve(one.id, place).expert
+        folder = registry.here(one, place).expert
         experiment = client.get_experiment_by_name(_EXPERIMENT)
         number = experiment.experiment_id if experiment else client.create_experiment(_EXPERIMENT, artifacts)
         run = client.create_run(number, run_name=one.id)
