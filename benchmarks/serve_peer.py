@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from pydantic import BaseModel
+
 from metier.trunk import base as bases
+
+
+class Body(BaseModel):
+    inputs: list[str]
 
 
 def application(labels: int) -> Any:
     from fastapi import FastAPI
-    from pydantic import BaseModel
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
     folder = bases.find("minilm").folder
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels).eval()
     classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
     app = FastAPI()
-
-    class Body(BaseModel):
-        inputs: list[str]
 
     @app.post("/v1/predict")
     def predict(body: Body) -> Any:
