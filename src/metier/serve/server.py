@@ -47,6 +47,7 @@ _DENIALS_EVERY = 20.0
 _SETTLE_EVERY = 5.0
 _HEAD = 16 * 1024  # bytes of a request's first lines and headers
 _BACKLOG = 512
+_KEEP_ALIVE = 20  # seconds a connection may be idle between requests
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def _run(
         proxy_headers=False,
         lifespan="on",
         h11_max_incomplete_event_size=_HEAD,
+        timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(plan.serve.closing_seconds)),
         ssl_context_factory=None if context is None else lambda *_: context,
     )

@@ -50,19 +50,24 @@ class Asking:
     def _ask(self, server: Running, key: str) -> None:
         with server.client(key) as client:
             while not self._stop.is_set():
-                answer = client.post("/v1/predict", json={"expert": "desk", "inputs": TEXTS})
+                try:
+                    answer = client.post("/v1/predict", json={"expert": "desk", "inputs": TEXTS})
+                except httpx2.RemoteProtocolError:  # idle for so long, on a busy machine, that it was closed
+                    answer = client.post("/v1/predict", json={"expert": "desk", "inputs": TEXTS})
                 self.statuses[answer.status_code] += 1
                 if answer.status_code == 200:
                     self.versions[answer.json()["predictions"][0]["version"]] += 1
 
-    def stop(self) -> None:
+    def __enter__(self) -> Asking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 
 
 def test_versions_come_and_go_without_a_pause(server: Running, experts: Experts, made: dict[str, str]) -> None:
-    asking = Asking(server, made["asks"])
-    with server.client(made["operates"]) as operator:
+    with Asking(server, made["asks"]) as asking, server.client(made["operates"]) as operator:
 
         def act(name: str, **body: Any) -> dict[str, Any]:
             answer = operator.post(f"/v1/admin/experts/desk/{name}", json=body or None)
@@ -98,7 +103,6 @@ def test_versions_come_and_go_without_a_pause(server: Running, experts: Experts,
         assert act("unload")["live"] is None
         assert problem(operator.post("/v1/predict", json={"expert": "desk", "inputs": TEXTS}), 404)
         assert act("load", reference=str(experts.first))["live"] == first
-    asking.stop()
     assert set(asking.statuses) <= {200, 404}, "none failed but those asked while nothing was served"
     assert set(asking.versions) == {first, second}
 
