@@ -470,6 +470,7 @@ COMMANDS = [
     "rollback",
     "history",
     "ethics",
+    "documents",
 ]
 GROUPS = ["data", "findings", "ledger", "people", "releases"]
 

@@ -76,7 +76,8 @@ class Answering:
     def dataset(self, rows: Any) -> Dataset:
         """Any rows as a Dataset whose columns mean what they meant in tuning."""
         if isinstance(rows, Dataset):
-            return replace(rows, schema=self._schema(rows.table))
+            table = self._renamed(rows)
+            return replace(rows, table=table, schema=self._schema(table))
         table = _table(rows, self.about["reads"])
         return Dataset(table, self._schema(table), Source("memory", "", 0, "memory"))
 
@@ -142,6 +143,15 @@ class Answering:
 
     def _plan(self) -> Plan:
         return _plan_of(self.about["task"])
+
+    def _renamed(self, dataset: Dataset) -> pa.Table:
+        """A folder's table, whose names are our own, with the name that the one column this expert reads goes by."""
+        table, reads = dataset.table, self.about["reads"]
+        if dataset.source.format != "folder" or len(reads) != 1 or reads[0] in table.column_names:
+            return table
+        (role,) = (column["role"] for column in self.about["columns"] if column["name"] == reads[0])
+        alike = dataset.schema.named(role)
+        return table.rename_columns({alike[0]: reads[0]}) if len(alike) == 1 else table
 
     def _schema(self, table: pa.Table) -> Schema:
         absent = [name for name in self.about["reads"] if name not in table.column_names]

@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern, cli_people, cli_release, cli_serve
+from metier import (
+    __version__,
+    cli_choose,
+    cli_data,
+    cli_documents,
+    cli_explain,
+    cli_govern,
+    cli_people,
+    cli_release,
+    cli_serve,
+)
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -142,6 +152,7 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
+main.add_command(cli_documents.documents)
 main.add_command(cli_explain.explain)
 main.add_command(cli_govern.ledger)
 for command in (

@@ -51,7 +51,7 @@ class Expert(Answering):
         """
         with whole(folder):
             opened = manner(folder)
-            trunk = Trunk(base_of(opened), cache, progress or Silent())
+            trunk = opened.task.trunk(base_of(opened), cache, progress or Silent())
             generic = rung_of(opened, opened.about["generic"]).load(opened.folder / GENERIC, trunk, opened.target)
             own = own_predictor(opened, trunk)
             return cls(opened.folder, opened.about, opened.task, opened.target, trunk, own, generic)
@@ -79,12 +79,12 @@ class Expert(Answering):
         return self.shifted(self.predictor.outputs(inputs), shifts)
 
     def merge(self, folder: str | Path) -> Path:
-        """Write one self-contained expert: the tuned weights as a plain transformers model, tokenizer and head.
+        """Write one self-contained expert: the tuned weights as a plain transformers model, and what goes with them.
 
-        Only kinds that read texts through the base can be merged. Returns the folder; raises ExpertError.
+        Only rungs that read through a base can be merged. Returns the folder; raises ExpertError.
         """
         trunk, head = getattr(self.predictor, "trunk", None), getattr(self.predictor, "head", None)
-        if trunk is None or head is None:
+        if trunk is None or head is None or not trunk.base.layers:
             raise ExpertError(
                 "nothing-to-merge",
                 "Merging needs an expert whose rung uses the base: frozen, adapter or full.",
@@ -100,6 +100,7 @@ class Expert(Answering):
                 "tokenizer_config.json",
                 "sentence_bert_config.json",
                 "1_Pooling/config.json",
+                bases.PREPROCESSOR,
             ):
                 if (origin / name).is_file():
                     (building / name).parent.mkdir(exist_ok=True)
@@ -109,7 +110,7 @@ class Expert(Answering):
             blend.copy(self.folder, building)
             shutil.copytree(self.folder / GENERIC, building / GENERIC)
             about = {**self.about, "rung": "frozen", "merged_from": self.about["rung"]}
-            about["base"] = bases.find(str(building)).record() | {"name": self.about["name"]}
+            about["base"] = self.task.base(str(building)).record() | {"name": self.about["name"]}
             about["base_is"] = "."
             files.write_json(building / ABOUT, about)
             record.seal_expert(building)
@@ -118,7 +119,7 @@ class Expert(Answering):
 
 def name_of(folder: str | Path) -> str:
     """The name an expert was given. Raises ExpertError where the folder is none."""
-    return str(_about(Path(folder))["name"])
+    return str(read_about(Path(folder))["name"])
 
 
 def write(
@@ -177,7 +178,8 @@ def _column(schema: Schema, name: str, plan: Plan) -> dict[str, Any]:
     return {**about, "examples": ()} if plan.private.epsilon is not None else about
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
+    """What an expert's metier.json holds. Raises ExpertError where the folder holds none, or one metier cannot read."""
     path = folder / ABOUT
     if not path.is_file():
         inside = sorted(folder.glob("expert/" + ABOUT)) if folder.is_dir() else []
@@ -221,7 +223,7 @@ def whole(folder: str | Path) -> Iterator[None]:
 
 def manner(folder: str | Path) -> Answering:
     """How the expert in a folder reads and answers; no weights are read. Raises ExpertError."""
-    about = _about(Path(folder))
+    about = read_about(Path(folder))
     return Answering(Path(folder), about, tasks.get(about["task"]), targets.from_record(about["target"]))
 
 
@@ -243,7 +245,7 @@ def base_of(expert: Answering) -> bases.Base:
     """The base that the expert was tuned from. Raises BaseError where it is not here, ExpertError where it differs."""
     wanted = expert.about["base"]
     name = str(expert.folder) if expert.about["base_is"] == "." else expert.about["base_is"]
-    base = bases.find(name, max_tokens=wanted["max_tokens"])
+    base = expert.task.base(name, max_tokens=wanted["max_tokens"] or None)
     if base.sha256 != wanted["sha256"]:
         raise ExpertError(
             "other-base",

@@ -270,3 +270,19 @@ def test_a_gate_is_told_with_these_names() -> None:
         "passed",
         "evidence",
     }
+
+
+def test_documents_with_gaps_or_of_another_expert_are_not_complete(small_desk: Desk) -> None:
+    expert = small_desk.expert()
+    assert "metier documents" in asked(small_desk, expert, documents=True)["documents"]["next"]
+    root = files.read_json(expert / "manifest.json")["root"]
+    for details, found in (
+        ({"root": root, "gaps": 2}, "2 gaps"),
+        ({"root": "0" * 64, "gaps": 0}, "of another expert"),
+        ({"root": root, "gaps": 0}, "complete"),
+    ):
+        note(small_desk.place, Act("documented", "release:tickets@1", "", {**details, "sha256": "d" * 64}))
+        told = ask(small_desk, expert, documents=True)
+        row = next(gate for gate in told.gates if gate["gate"] == "documents")
+        assert (row["found"], row["passed"]) == (found, found == "complete")
+        assert told.hashes["documents"] == "d" * 64

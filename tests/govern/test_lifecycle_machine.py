@@ -48,10 +48,10 @@ class Governing(RuleBasedStateMachine):
         with suppress(MetierError):
             approvals.approve(self.desk.place, f"tickets@{version}", Actor(name, role), "fine")
 
-    @rule(version=VERSIONS)
-    def two_approve_and_it_goes_live(self, version: int) -> None:
-        self.approve("vera", version, "validator")
-        self.approve("bob", version, "approver")
+    @rule(one=NAMES, other=NAMES, version=VERSIONS)
+    def two_approve_and_it_goes_live(self, one: str, other: str, version: int) -> None:
+        self.approve(one, version, "validator")
+        self.approve(other, version, "approver")
         self.release(version)
 
     @rule(name=NAMES, version=VERSIONS)

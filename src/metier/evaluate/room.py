@@ -162,7 +162,8 @@ def evaluate(
     }
     if output is not None:
         figures["scaled"] = _scaled(case, figures, output)
-    files.write_json(run.folder / "data.json", {"evaluated": case.dataset.record(), "expert": dict(about)})
+    judged = {"expert": dict(about), "manifest": files.sha256(case.expert.folder / record.MANIFEST)}
+    files.write_json(run.folder / "data.json", {"evaluated": case.dataset.record(), **judged})
     files.write_json(run.folder / "plan.json", plan.model_dump(mode="json", include=set(_DECIDE)))
     files.write_json(run.folder / "environment.json", environment.describe())
     figures |= {"seconds": round(run.seconds(), 2), "peak_memory_mib": environment.peak_memory_mib()}

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from metier.errors import RecordError, UsageError
 from metier.govern import acts, approvals, evidence, registry, stages, validation
 from metier.govern.ledger.entry import Record
 from metier.workspace import Workspace
-
-if TYPE_CHECKING:
-    from metier.govern.ledger.book import Ledger
 
 MADE = "documented"
 
 
 def newest(records: Iterable[Record]) -> Record | None:
-    """The newest record of documents made of this release; its details are `{"manifest", "basis"}`."""
+    """The newest record of documents made of this release; its details are `{"root", "sha256", "gaps"}`."""
     found = [one for one in records if one.act == MADE]
     return found[-1] if found else None
 
 
 def basis(made: Record | None) -> str | None:
-    """The hash that approvals sign: of all the documents tell but approvals and stages, which come after it."""
-    return None if made is None else str(made.facts.get("basis") or made.facts.get("manifest"))
+    """The hash that approvals sign: that of the documents' manifest."""
+    return None if made is None else str(made.facts["sha256"])
 
 
 def facts(reference: str | Path, place: Workspace) -> dict[str, Any]:
@@ -55,17 +52,21 @@ def facts(reference: str | Path, place: Workspace) -> dict[str, Any]:
             if gate["waived"]
         ],
         "findings": [_finding(each) for each in validation.findings(records)],
-        "review": {} if review is None else review.facts["answers"],
+        "review": {} if review is None else {id: each["answer"] for id, each in review.facts["answers"].items()},
         "ledger": {"records": records[-1].seq, "root": records[-1].link},
         "previous": before[-1] if before else None,
     }
 
 
-def dossier(ledger: Ledger, reference: str) -> Any:
-    """The documents' own Dossier of a release."""
-    made = import_module("metier.govern.documents.dossier").Dossier
-    known = facts(reference, ledger.place)
-    return made(**{name: value for name, value in known.items() if name != "previous"})
+def known(reference: str, place: Workspace) -> dict[str, Any] | None:
+    """`facts` for the documents, what is not known left out; None for what is no release."""
+    try:
+        found = facts(reference, place)
+    except (RecordError, UsageError) as error:
+        if error.code in ("no-such-release", "no-reference"):
+            return None
+        raise
+    return {name: value for name, value in found.items() if value}
 
 
 def _approval(one: approvals.Approval) -> dict[str, Any]:

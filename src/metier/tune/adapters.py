@@ -38,8 +38,6 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
     Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the
     adapter is made, or two runs of one seed would start apart.
     """
-    from peft import LoraConfig, get_peft_model
-
     from metier.tune.fused import fuse
 
     name, stack = blocks(model)
@@ -49,22 +47,31 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
         for inner, module in stack[at].named_modules()
         if isinstance(module, nn.Linear)
     ]
+    opened = with_lora(model, targets, rank=rank, alpha=alpha, seed=seed, task_type="FEATURE_EXTRACTION")
+    if fused:
+        fuse(opened)
+    return opened
+
+
+def with_lora(
+    model: nn.Module, layers: Sequence[str], *, rank: int, alpha: int, seed: int, task_type: str | None = None
+) -> Any:
+    """Put PEFT's LoRA on the layers of these names; returns the PeftModel. The seed is set first."""
+    from peft import LoraConfig, get_peft_model
+
     torch.manual_seed(seed)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
-        target_modules=targets,
+        target_modules=list(layers),
         lora_dropout=0.0,
         bias="none",
-        task_type="FEATURE_EXTRACTION",
+        task_type=task_type,
     )
     with warnings.catch_warnings():
         # PEFT asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        opened = get_peft_model(model, config)
-    if fused:
-        fuse(opened)
-    return opened
+        return get_peft_model(model, config)
 
 
 def open_blocks(model: nn.Module, first: int) -> nn.Module:
@@ -265,7 +272,10 @@ def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
     with torch.no_grad():
         for at, update in low_rank(folder).items():
             weight: Any = modules[at].weight
-            weight.add_((update.up @ update.down).to(weight.dtype))
+            down, up = update.down, update.up
+            # A convolution's update is one convolution after another, its narrow one without breadth.
+            change = up @ down if down.ndim == 2 else torch.einsum("orxy,rihw->oihw", up, down)
+            weight.add_(change.to(weight.dtype))
     return model
 
 
@@ -281,14 +291,14 @@ def load_blocks(model: nn.Module, folder: Path) -> nn.Module:
     return model
 
 
-def set_head(learner: Learner, head: Head) -> None:
+def set_head(learner: Any, head: Head) -> None:
     """Put a head's weights into a learner."""
     with torch.no_grad():
         learner.head.weight.copy_(head.weight / learner.spread)
         learner.head.bias.copy_(head.bias / learner.spread)
 
 
-def save_head(learner: Learner, path: Path) -> None:
+def save_head(learner: Any, path: Path) -> None:
     """Write the head as `Head.load` reads it."""
     Head(learner.head.weight.detach() * learner.spread, learner.head.bias.detach() * learner.spread).save(path)
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,14 +36,14 @@ _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
 _PAIRS = "pairs"
 # The head that training started from, kept so that an expert can be turned back toward its base (`rescale`).
-_START = "start.safetensors"
+START = "start.safetensors"
 _SAVED = (
     "adapter_config.json",
     "adapter_model.safetensors",
     "config.json",
     "model.safetensors",
     "head.safetensors",
-    _START,
+    START,
 )
 _LAST_PASS = 0.3  # of the learning rate
 _AVERAGE = 0.99  # of the weights' moving average stays at a step
@@ -57,6 +57,7 @@ class TunedRung:
     name: str
     summary: str
     trains: bool = True
+    private: ClassVar[bool] = True  # lends itself to a private step
 
     def estimate(self, work: Work) -> float:
         """Seconds for the fewest layers and epochs this rung would make do with."""
@@ -195,7 +196,7 @@ class TunedRung:
             step.close()
         learner = pupil.module.cpu()
         dial = adapters.Dial(learner, before)
-        scale = _choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
+        scale = choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
         dial.turn(scale)
         with files.write_folder(weights, marker=None) as folder:
             if self.name == "adapter":
@@ -203,7 +204,7 @@ class TunedRung:
             else:
                 adapters.save_blocks(model, folder)
             adapters.save_head(learner, folder / "head.safetensors")
-            _started_from(start, begun).save(folder / _START)
+            _started_from(start, begun).save(folder / START)
             if spend is not None:
                 private.check_saved(folder)
         loop.forget(work.folder)
@@ -332,10 +333,10 @@ def _started_from(start: Any, begun: Path | None) -> Any:
     """The head at the far end of the dial: where `start` was itself trained before, the one that began from."""
     from metier.tune.heads import Head
 
-    return Head.load(begun / _START) if begun is not None and (begun / _START).is_file() else start.head
+    return Head.load(begun / START) if begun is not None and (begun / START).is_file() else start.head
 
 
-def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
+def choose_scale(work: Work, dial: Any, pupil: Any) -> float:
     """How far from the generic to the tuned weights scores best on validation."""
     if work.plan.adapter.scale is not None:
         return work.plan.adapter.scale

@@ -13,10 +13,10 @@ from metier import expert as experts
 from metier.answering import Answering
 from metier.errors import ExpertError
 from metier.govern import record
+from metier.progress import Silent
 from metier.serve.engine.trunk import PLAIN, Adapter, SharedTrunk
 from metier.tasks.contract import Predictor, Shared, SharingRung
 from metier.trunk import base as bases
-from metier.trunk.features import Trunk
 
 FindTrunk = Callable[[bases.Base], SharedTrunk]
 
@@ -60,14 +60,15 @@ def opened(folder: Path, root: str, trunk_of: FindTrunk) -> Opened:
     with experts.whole(folder):
         expert = experts.manner(folder)
         base, rung = experts.base_of(expert), experts.rung_of(expert, expert.about["rung"])
-        if isinstance(rung, SharingRung) and "runtime" not in expert.about:
+        texts = expert.task.plain([]) is not None  # the shared trunk reads texts alone
+        if texts and isinstance(rung, SharingRung) and "runtime" not in expert.about:
             trunk = trunk_of(base)
             shared = rung.share(folder, trunk, expert.target)
             if shared is not None and (not shared.updates or trunk.takes(shared.updates)):
                 adapter = Adapter(shared.updates, root.encode()[:32]) if shared.updates else PLAIN
                 size = _held(shared) + (folder / experts.ABOUT).stat().st_size
                 return Opened(expert, root, size, time.perf_counter() - began, trunk, shared, adapter)
-        own = experts.own_predictor(expert, Trunk(base))
+        own = experts.own_predictor(expert, expert.task.trunk(base, None, Silent()))
         return Opened(expert, root, _on_disk(folder), time.perf_counter() - began, own=own)
 
 
