@@ -49,7 +49,7 @@ def role(name: str, values: list[object]) -> str:
         ("set", ["train"] * 40 + ["test"] * 20, "split"),
         ("part", ["Train"] * 40 + ["valid"] * 10 + ["test"] * 10, "split"),
         ("tags", ['["a", "b"]', '["c"]'] * 30, "category"),
-        ("picture", [b"\x89PNG"] * 59 + [b"x"], "empty"),
+        ("picture", [b"\x89PNG"] * 59 + [b"x"], "image"),
         ("typed", [True, False] * 30, "category"),
     ],
 )

@@ -24,6 +24,9 @@ def pdf(page: str) -> bytes:
 
 def _library() -> Any:
     try:
+        from PIL import ImageFile
+
+        strict = ImageFile.LOAD_TRUNCATED_IMAGES
         import weasyprint
     except ImportError as error:
         raise ResourceError(
@@ -39,6 +42,8 @@ def _library() -> Any:
             found=str(error).splitlines()[0],
             fix="apt install libpango-1.0-0 libpangoft2-1.0-0 (brew install pango), or leave --format pdf out.",
         ) from error
+    # WeasyPrint takes torn pictures for whole ones, and not in its own work alone.
+    ImageFile.LOAD_TRUNCATED_IMAGES = strict
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     return weasyprint
 
