@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain, cli_govern
+from metier import __version__, cli_choose, cli_data, cli_explain, cli_forget, cli_govern
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -115,10 +115,11 @@ def predict(screen: Screen, workspace: str | None, expert: str, data: str, outpu
 @click.argument("run")
 @click.option("--base", help="Compare the base in this folder with the recorded one, too.")
 @click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
-@click.option("--key", help="The public key, or its fingerprint, that must have signed an exported ledger.")
+@click.option("--key", help="The public key, or its fingerprint, that must have signed; for an OpenSSF signature a PEM file.")
 @common
 def verify(screen: Screen, run: str, base: str | None, root: str | None, key: str | None, **_: Any) -> None:
-    """Recompute the hashes of RUN (an expert's folder, a workspace, an exported ledger) and name what differs first."""
+    """Recompute the hashes of RUN (also: an expert, packed or not, a workspace, an exported ledger, a certificate)
+    and name what differs first."""
     from metier import cli_answers
     from metier.govern.verify import verify as verified
 
@@ -143,4 +144,6 @@ main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
 main.add_command(cli_explain.explain)
+main.add_command(cli_forget.forget)
+main.add_command(cli_forget.pack)
 main.add_command(cli_govern.ledger)

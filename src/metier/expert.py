@@ -26,6 +26,7 @@ from metier.tasks import blend, targets
 from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
+from metier.tune import shards
 from metier.tune.mitigation import GroupThresholds
 
 ABOUT = "metier.json"
@@ -67,16 +68,16 @@ class Expert:
 
     @classmethod
     def load(cls, folder: str | Path, *, cache: Path | None = None, progress: Progress | None = None) -> Expert:
-        """Read an expert's folder. `cache` is a workspace's cache, to reuse features embedded before.
+        """Read an expert's folder, or a packed one (a file). `cache` is a workspace's cache, to reuse features embedded before.
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
-        folder = Path(folder)
+        folder = _opened(Path(folder), cache)
         about = _about(folder)
         try:
             task = tasks.get(about["task"])
             target = targets.from_record(about["target"])
-            trunk = Trunk(_base(folder, about), cache, progress or Silent())
+            trunk = Trunk(base_of(folder, about), cache, progress or Silent())
             rungs = {rung.name: rung for rung in task.rungs(target)}
             own = trunk
             if "runtime" in about:
@@ -89,8 +90,8 @@ class Expert:
                 task=task,
                 target=target,
                 trunk=trunk,
-                predictor=rungs[about["rung"]].load(folder, own, target),
-                generic=rungs[about["generic"]].load(folder / GENERIC, trunk, target),
+                predictor=shards.load(rungs[about["rung"]], folder, own, target),
+                generic=shards.load(rungs[about["generic"]], folder / GENERIC, trunk, target),
             )
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ExpertError(
@@ -119,12 +120,12 @@ class Expert:
 
     def examples(self, rows: Any) -> Examples:
         """Rows -> Examples with this expert's own labels."""
-        return self.task.prepare(self.dataset(rows), self._plan(), self.target)
+        return self.task.prepare(self.dataset(rows), self.plan, self.target)
 
     def unlabelled(self, dataset: Dataset) -> Examples:
         """Rows -> Examples that no label is read for, whatever stands in a column of labels."""
         without = replace(dataset, schema=replace(dataset.schema, target=None))
-        return self.task.prepare(without, self._plan(), self.target)
+        return self.task.prepare(without, self.plan, self.target)
 
     @property
     def thresholds(self) -> GroupThresholds | None:
@@ -212,7 +213,9 @@ class Expert:
             answers[row] = Prediction(found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high)
         return answers
 
-    def _plan(self) -> Plan:
+    @property
+    def plan(self) -> Plan:
+        """What its kind is asked with: nothing but the kind."""
         return Plan.of(kind=self.about["task"])
 
     def _schema(self, table: pa.Table) -> Schema:
@@ -311,9 +314,23 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _base(folder: Path, about: Mapping[str, Any]) -> bases.Base:
+def _opened(path: Path, cache: Path | None) -> Path:
+    """The expert's folder; of a packed one, once it has been verified, the folder it is unpacked to."""
+    if not path.is_file():
+        return path
+    from metier.govern.packing.packed import unpacked
+    from metier.workspace import Workspace
+
+    return unpacked(path, Workspace.find() if cache is None else Workspace(cache.parent))
+
+
+def base_of(folder: Path, about: Mapping[str, Any]) -> bases.Base:
+    """The base of an expert's folder: the one recorded, by its hash. Raises BaseError, ExpertError."""
     wanted = about["base"]
     name = str(folder) if about["base_is"] == "." else about["base_is"]
+    packed = folder.parent / "base"  # an expert that was packed with its base brings it along
+    if (folder.parent.parent.name, folder.name) == ("packs", "expert") and packed.is_dir():
+        name = str(packed) + (f":{wanted['form']}" if wanted.get("form") else "")
     base = bases.find(name, max_tokens=wanted["max_tokens"])
     if base.sha256 != wanted["sha256"]:
         raise ExpertError(

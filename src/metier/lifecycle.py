@@ -29,7 +29,7 @@ from metier.progress import Progress, Silent
 from metier.tasks.contract import Array, Examples, Metric, Predictor, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
-from metier.tune import curve, folds, ladder, mitigation, private
+from metier.tune import curve, folds, ladder, mitigation, private, shards
 from metier.tune.mitigation import GroupThresholds, Mitigation
 from metier.workspace import Run, Workspace
 
@@ -77,11 +77,13 @@ def tune(
     workspace: str | Path | None = None,
     progress: Progress | None = None,
     plan: Plan | None = None,
+    shards_of: Path | None = None,
     **choices: Any,
 ) -> Tuned:
     """Tune an expert on a table of labelled rows: `tune("tickets.csv", target="intent")`.
 
-    `choices` are any of the plan's. A run that was cut short goes on where it stood when the same call is made again.
+    `choices` are any of the plan's. `shards_of` is an earlier run's folder whose shards stand where their rows are the
+    same. A run that was cut short goes on where it stood when the same call is made again.
     Raises MetierError.
     """
     progress = progress or Silent()
@@ -92,9 +94,12 @@ def tune(
     test = read(plan.data.test, plan, place) if plan.data.test else None
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
     material = _material(dataset, test, plan, progress)
-    with place.open_run(run_records.key(plan, dataset, test, base), plan.name or "expert") as run:
+    key = run_records.key(plan, dataset, test, base)
+    with place.open_run(key, plan.name or "expert", run_records.read_from(dataset, test)) as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
+        elif shards_of is not None:
+            shards.inherit(shards_of, run.folder)
         tuned = _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
     reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
     note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
@@ -121,6 +126,7 @@ def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Prog
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
+    shards.check(plan)
     private.check(ladder.forced(task.rungs(examples.target), plan), examples.target, plan)
     return _Material(
         dataset=dataset,
@@ -140,12 +146,12 @@ def _tune(
     dataset, task, examples = material.dataset, material.task, material.examples
     metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
     eased = material.mitigation
-    tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan))
+    tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan) or plan.ladder.shards > 1)
     every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
     if eased is not None:
         tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)
     course = ladder.Course(
-        rungs=task.rungs(examples.target),
+        rungs=shards.sharded(task.rungs(examples.target), plan.ladder.shards),
         folds=tried,
         plan=plan,
         trunk=trunk,
@@ -240,7 +246,7 @@ def curate(
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
     reviewed = files.sha256(plan.curate.review) if plan.curate.review else None
     key = run_records.key(plan, dataset, test, base, sections=None, reviewed=reviewed)
-    with place.open_run(key, f"curate-{plan.name}") as run:
+    with place.open_run(key, f"curate-{plan.name}", run_records.read_from(dataset, test)) as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         curation = room.curate(run, material, names, output=output, scores=scores)
     reads = [read_act(some, name_of(some.source.path), "curate") for some in (dataset, test) if some is not None]
@@ -322,7 +328,8 @@ def evaluate(
     limits = gate.limits(plan.gate.fail_under, plan.gate.gate, loaded.target.metrics())
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
-    with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
+    key = room.key(loaded, dataset, plan)
+    with place.open_run(key, f"evaluate-{plan.name}", run_records.read_from(dataset)) as run:
         evaluated = room.evaluate(run, case, names, limits, output)
     about = _act(
         "evaluated", f"expert:{plan.name}", evaluated.run, expert=files.sha256(loaded.folder / record.MANIFEST)
