@@ -28,6 +28,7 @@ from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import shards
 from metier.tune.mitigation import GroupThresholds
+from metier.workspace import Workspace
 
 ABOUT = "metier.json"
 GENERIC = "generic"
@@ -72,7 +73,7 @@ class Expert:
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
-        folder = _opened(Path(folder), cache)
+        folder = opened(folder, Workspace.find() if cache is None else Workspace(cache.parent))
         about = _about(folder)
         try:
             task = tasks.get(about["task"])
@@ -314,14 +315,16 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _opened(path: Path, cache: Path | None) -> Path:
-    """The expert's folder; of a packed one, once it has been verified, the folder it is unpacked to."""
-    if not path.is_file():
-        return path
-    from metier.govern.packing.packed import unpacked
-    from metier.workspace import Workspace
+def opened(path: str | Path, place: Workspace) -> Path:
+    """The expert's folder; of a packed one, once it has been verified, the folder it is unpacked to.
 
-    return unpacked(path, Workspace.find() if cache is None else Workspace(cache.parent))
+    Raises ExpertError for a pack that was altered or signed by a key that is not trusted.
+    """
+    if not Path(path).is_file():
+        return Path(path)
+    from metier.govern.packing.packed import unpacked
+
+    return unpacked(path, place)
 
 
 def base_of(folder: Path, about: Mapping[str, Any]) -> bases.Base:

@@ -296,7 +296,7 @@ def predict(
 ) -> Iterator[tuple[Dataset, list[Prediction]]]:
     """Answer the rows of a file, in pieces: (the rows, their predictions)."""
     place = Workspace.find(workspace)
-    loaded = Expert.load(folder, progress=progress)
+    loaded = Expert.load(expert.opened(folder, place), progress=progress)
     dataset = loaded.dataset(read(data, _plan_of(loaded), place))
     at = 0
     for answers in loaded.predicted(dataset):

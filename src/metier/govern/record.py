@@ -120,7 +120,7 @@ def verify(
         fault = (redaction.FILE, redacted.problem[0].upper() + redacted.problem[1:])
     if fault is None and root is not None and root != record["root"]:
         fault = (name, f"The root is {record['root']}, not the {root} noted elsewhere: the record was written anew")
-    checked = len(record["files"])
+    checked = len(record["files"]) - len(redacted.entries)
     if fault is not None:
         return Verdict(False, f"{fault[1]}.", fault[0], (), checked, record)
     problem, notes = ("", []) if inside else _outside(folder, base)

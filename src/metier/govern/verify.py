@@ -44,7 +44,7 @@ def verify(path: str | Path, *, base: str | None = None, root: str | None = None
 
         if (place / FILE).is_file() or (place / "ledger").is_dir() or exists(Workspace(place.absolute())):
             return _workspace(Workspace(place.absolute()))
-    if key is not None and not (place / redaction.FILE).exists():
+    if key is not None and place.is_dir() and not (place / redaction.FILE).exists():
         raise UsageError(
             "no-signature",
             "--key is for what is signed: exported ledgers, packed experts, certificates, what an erasure took out.",
