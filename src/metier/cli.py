@@ -115,7 +115,9 @@ def predict(screen: Screen, workspace: str | None, expert: str, data: str, outpu
 @click.argument("run")
 @click.option("--base", help="Compare the base in this folder with the recorded one, too.")
 @click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
-@click.option("--key", help="The public key, or its fingerprint, that must have signed; for an OpenSSF signature a PEM file.")
+@click.option(
+    "--key", help="The public key, or its fingerprint, that must have signed; for an OpenSSF signature a PEM file."
+)
 @common
 def verify(screen: Screen, run: str, base: str | None, root: str | None, key: str | None, **_: Any) -> None:
     """Recompute the hashes of RUN (also: an expert, packed or not, a workspace, an exported ledger, a certificate)

@@ -58,7 +58,7 @@ def pack(
     openssf_key: str | None,
     **_: Any,
 ) -> None:
-    """Write EXPERT as one file, signed by the workspace's key; `metier verify FILE` and `metier serve FILE` check it."""
+    """Write EXPERT as one file, signed by the workspace's key; `metier verify` and `metier serve` check it."""
     from metier.errors import UsageError
     from metier.govern.packing.packed import pack as packing
 
@@ -99,7 +99,11 @@ def _forgotten(answer: Mapping[str, Any]) -> None:
     rows += [["run quotes it", f"{one['times']} times", f"{one['run']}/{one['path']}"] for one in found["quotes"]]
     rows += [["unfinished run", "", name] for name in found["unfinished"]]
     log = found["log"]
-    rows += [["prediction log", f"{log['predictions']} answers, {log['feedback']} feedback", ""]] if log["predictions"] else []
+    rows += (
+        [["prediction log", f"{log['predictions']} answers, {log['feedback']} feedback", ""]]
+        if log["predictions"]
+        else []
+    )
     rows += [["expert", f"{one['learnt']} learnt, {one['held_out']} held out", one["run"]] for one in answer["experts"]]
     rows += [["release", one["stage"], one["release"]] for one in answer["releases"]]
     if rows:

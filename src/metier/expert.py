@@ -69,7 +69,7 @@ class Expert:
 
     @classmethod
     def load(cls, folder: str | Path, *, cache: Path | None = None, progress: Progress | None = None) -> Expert:
-        """Read an expert's folder, or a packed one (a file). `cache` is a workspace's cache, to reuse features embedded before.
+        """Read an expert's folder, or a packed one (a file). `cache` is a workspace's, to reuse features embedded before.
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """

@@ -146,7 +146,9 @@ def _tune(
     dataset, task, examples = material.dataset, material.task, material.examples
     metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
     eased = material.mitigation
-    tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan) or plan.ladder.shards > 1)
+    tried = folds.folds_of(
+        examples, parts.train, parts.validation, plan.seed, once=private.asked(plan) or plan.ladder.shards > 1
+    )
     every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
     if eased is not None:
         tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)

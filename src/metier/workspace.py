@@ -68,7 +68,8 @@ class Workspace:
         """Take up the newest unfinished run of this key that no process holds, or begin one.
 
         `key` says what would be computed (a hash of data, plan and version), `name` is for people, `data` are the
-        SHA-256 of the data it reads, by which it is found should a row of theirs have to be erased. The run is locked until it is released or this process ends, however it ends. Raises ResourceError.
+        SHA-256 of what it reads, by which it is found should a row of that have to be erased. The run is locked until
+        it is released or this process ends, however it ends. Raises ResourceError.
         """
         self.prepare()
         for folder in reversed(_folders(self.runs)):

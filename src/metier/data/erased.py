@@ -224,6 +224,7 @@ def matching(column: pa.ChunkedArray, wanted: Callable[[str], bool]) -> np.ndarr
 
 
 def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
@@ -268,4 +269,3 @@ def _make(path: Path) -> None:
                 os.link(building, path)
         finally:
             building.unlink(missing_ok=True)
-

@@ -54,7 +54,7 @@ def split(examples: Examples, plan: Plan, clusters: Ints | None = None) -> Split
 
 
 def _by_hash(examples: Examples, positions: Ints, plan: Plan) -> Split:
-    """Held out by the hash of an input, or of its group: a row that is taken away moves no other (see `tune.shards`)."""
+    """Held out by the hash of an input, or of its group: a row taken away moves no other (see `tune.shards`)."""
     from metier.tune.shards import held_out
 
     chosen = held_out(examples.take(positions), plan.ladder.validation)

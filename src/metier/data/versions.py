@@ -165,7 +165,11 @@ def _loaded(version: Version, plan: Plan, cache: Path) -> Dataset:
     if stored is not None:
         schema = infer_schema(stored.table, plan.data)
         stored = erased.set_aside(stored, cache, str(version.table), schema)
-        return Dataset(stored.table, infer_schema(stored.table, plan.data), Source(version.path, version.sha256, version.bytes, **stored.facts))
+        return Dataset(
+            stored.table,
+            infer_schema(stored.table, plan.data),
+            Source(version.path, version.sha256, version.bytes, **stored.facts),
+        )
     from metier.data.read import read
 
     if "***" not in version.path and (is_address(version.path) or Path(version.path).expanduser().exists()):

@@ -109,7 +109,9 @@ def believed(folder: Path, root: str, key: str | None) -> Redactions:
     own = fingerprint(found.key)
     if own in _keys_above(folder):
         return found
-    problem = f"{FILE} is signed by the key {own}, and no workspace around the folder has it: say --key {own} to trust it"
+    problem = (
+        f"{FILE} is signed by the key {own}, and no workspace around the folder has it: say --key {own} to trust it"
+    )
     return Redactions({}, problem=problem)
 
 
@@ -122,4 +124,3 @@ def _keys_above(folder: Path) -> frozenset[str]:
         if (parent / "runs").is_dir() and (parent / "cache").is_dir():
             return frozenset(path.stem for path in checkpoints(Workspace(parent)).glob("*.jsonl"))
     return frozenset()
-

@@ -34,7 +34,8 @@ class Verdict:
 def verify(path: str | Path, *, base: str | None = None, root: str | None = None, key: str | None = None) -> Verdict:
     """Verify a run, an expert, a workspace's ledger, an exported ledger, a packed expert, a certificate of erasure.
 
-    `base` and `root` are as in `record.verify`; `key` is the public key or fingerprint that must have signed. Raises RecordError where there is nothing to verify.
+    `base` and `root` are as in `record.verify`; `key` is the public key or fingerprint that must have signed, or for
+    a pack's OpenSSF signature a PEM file. Raises RecordError where there is nothing to verify.
     """
     place = Path(path)
     if place.is_file():
@@ -75,8 +76,8 @@ def _exported(path: Path, key: str | None) -> Verdict:
     if path.suffix not in (".jsonl", ".ndjson"):
         raise RecordError(
             "nothing-to-verify",
-            "What can be verified is a run's or expert's folder, a workspace, an exported ledger (.jsonl), a packed expert "
-            "or a certificate of erasure.",
+            "What can be verified is a run's or expert's folder, a workspace, an exported ledger (.jsonl), "
+            "a packed expert, or a certificate of erasure.",
             found=str(path),
             fix="metier ledger export FILE.jsonl writes one.",
         )

@@ -119,7 +119,10 @@ class ShardedRung:
 
 def check(plan: Plan) -> None:
     """Raise UsageError for what shards cannot be combined with."""
-    for choice, other in ((plan.private.epsilon is not None, "--epsilon"), (plan.fair.mitigate != "none", "--mitigate")):
+    for choice, other in (
+        (plan.private.epsilon is not None, "--epsilon"),
+        (plan.fair.mitigate != "none", "--mitigate"),
+    ):
         if choice and plan.ladder.shards > 1:
             raise UsageError(
                 "shards-alone",
@@ -175,7 +178,7 @@ def _units(examples: Examples) -> Array:
     found = _hashes(examples.inputs)
     if examples.groups is None:
         return found
-    told = [value is not None and value == value for value in examples.groups.tolist()]  # noqa: PLR0124  NaN
+    told = [value is not None and value == value for value in examples.groups.tolist()]
     return np.where(told, _digests(str(value) for value in examples.groups.tolist()), found)
 
 
@@ -204,7 +207,9 @@ def _key(own: Work) -> str:
             "validation": None if own.validation is None else _content(own.validation),
             "settings": own.settings,
             "seed": own.plan.seed,
-            "plan": {name: getattr(own.plan, name).model_dump(mode="json") for name in ("training", "adapter", "private")},
+            "plan": {
+                name: getattr(own.plan, name).model_dump(mode="json") for name in ("training", "adapter", "private")
+            },
             "base": own.trunk.base.sha256,
             "metric": own.metric.name,
         }

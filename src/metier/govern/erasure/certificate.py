@@ -101,10 +101,14 @@ def _expert(one: Mapping[str, Any]) -> str:
     """What became of an expert, in a sentence."""
     part = f"{one['learnt']} rows learnt, {one['held_out']} held out, {one['tested']} tested on"
     if one["retuned"] is None:
-        return f"{one['run']}: {part}; to be tuned again" if one["learnt"] or one["held_out"] else f"{one['run']}: {part}"
+        return (
+            f"{one['run']}: {part}; to be tuned again" if one["learnt"] or one["held_out"] else f"{one['run']}: {part}"
+        )
     out = f"{one['run']}: {part}; tuned again in {one['seconds']:.0f} s as {one['retuned']}"
     before, after = one["membership"]["before"], one["membership"]["after"]
     if before and after:
         shares = (before["never_seen_at_or_above"], after["never_seen_at_or_above"])
-        out += "; of never-seen rows {:.0%} score as high under the old expert, {:.0%} under the new one".format(*shares)
+        out += "; of never-seen rows {:.0%} score as high under the old expert, {:.0%} under the new one".format(
+            *shares
+        )
     return out

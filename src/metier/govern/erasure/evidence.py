@@ -68,7 +68,10 @@ def labelled(expert: Expert, dataset: Dataset) -> Examples | None:
 
 def _scores(expert: Expert, own: Examples, others: Examples) -> Array:
     truth = np.concatenate([own.targets, others.targets])
-    outputs = [np.concatenate([one.outputs(own.inputs), one.outputs(others.inputs)]) for one in (expert.predictor, expert.generic)]
+    outputs = [
+        np.concatenate([one.outputs(own.inputs), one.outputs(others.inputs)])
+        for one in (expert.predictor, expert.generic)
+    ]
     mine, generic = (surprise(expert.target, truth, found) for found in outputs)
     return residual(mine, generic)
 

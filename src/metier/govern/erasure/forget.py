@@ -1,4 +1,4 @@
-"""`metier forget`: find, keep out, purge, tune again, certify; every step can be taken again where one was cut short."""
+"""`metier forget`: find, keep out, purge, tune again, certify; cut short, it is simply asked for again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def forget(
     identifier: str | None = None,
     text: str | None = None,
     *,
-    ways: Ways = Ways(),  # noqa: B008  frozen
+    ways: Ways = Ways(),
     workspace: str | Path | None = None,
     actor: Actor | None = None,
     progress: Progress | None = None,
@@ -60,7 +60,10 @@ def forget(
     held = retention.held_subject(place, subject)
     if held and not ways.dry_run:
         raise RecordError(
-            "legal-hold", "What is under a legal hold may not be erased.", found=held, fix="Lift the hold in retention.json."
+            "legal-hold",
+            "What is under a legal hold may not be erased.",
+            found=held,
+            fix="Lift the hold in retention.json.",
         )
     found = search(place, subject)
     alike = near.near(place, found) if ways.near else None
@@ -102,12 +105,14 @@ def _erase(work: _Work, told: dict[str, Any], logged: log.Logged) -> dict[str, A
     with work.ledger.turn(work.actor) as turn:
         records.enter(turn.connection, erasure, stones, touched)
         log.purge(turn.connection, logged)
-        turn.add(Act("erasing", f"erasure:{erasure}", work.ways.reason, {**about, "experts": [one.run for one in touched]}))
+        turn.add(
+            Act("erasing", f"erasure:{erasure}", work.ways.reason, {**about, "experts": [one.run for one in touched]})
+        )
     purged = purge(place, found, erasure, at, signer)
     purged.done["log"] = logged.as_json()
     purged.done["rewritten"] = _rewritten(work, purged)
     purged.remains += [{"what": one["what"], "why": f"not searched: {one['why']}"} for one in found.unsearched]
-    purged.remains += [{"what": where, "why": why} for where, why in log.left(place, logged)]
+    purged.remains += [{"what": where, "why": why} for where, why in log.left(logged)]
     experts = [_expert(work, one, erasure, at, purged) for one in found.experts]
     body = {
         "erasure": erasure,
@@ -143,11 +148,20 @@ def _expert(work: _Work, taught: Taught, erasure: str, at: str, purged: Purged) 
     else:
         purged.stays(f"copies of {taught.name} outside the workspace", "metier does not know where they were taken")
     if done is None or done.retuned is None:
-        purged.stays(taught.name, f"to be tuned again: {done.why}" if done is not None else "to be tuned again (--retune)")
+        purged.stays(
+            taught.name, f"to be tuned again: {done.why}" if done is not None else "to be tuned again (--retune)"
+        )
         return described(taught)
     with work.ledger.turn(work.actor) as turn:
         records.retuned(turn.connection, taught.run, done.retuned)
-        turn.add(Act("retuned", f"expert:{taught.name}", "", {"erasure": erasure, "run": done.retuned, "instead_of": taught.run}))
+        turn.add(
+            Act(
+                "retuned",
+                f"expert:{taught.name}",
+                "",
+                {"erasure": erasure, "run": done.retuned, "instead_of": taught.run},
+            )
+        )
     return done.as_json()
 
 

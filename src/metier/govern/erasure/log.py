@@ -35,9 +35,14 @@ def purge(connection: Connection, found: Logged) -> None:
     purge_log(connection, found)
 
 
-def left(place: Workspace, found: Logged) -> list[tuple[str, str]]:
+def left(found: Logged) -> list[tuple[str, str]]:
     """What of the log is still there, and why."""
     out = [(path, "it waits to be written to the log: when it has been, forget again") for path in found.waiting]
     if found.sealed:
-        out.append((f"{found.sealed} encrypted rows of the prediction log", "the key that opens them is not here (METIER_LOG_KEY)"))
+        out.append(
+            (
+                f"{found.sealed} encrypted rows of the prediction log",
+                "the key that opens them is not here (METIER_LOG_KEY)",
+            )
+        )
     return out

@@ -1,4 +1,4 @@
-"""Taking out what was found: caches emptied of it, quotes redacted under a signed list, weights on the way taken away."""
+"""Taking out what was found: caches emptied of it, quotes redacted under a signed list, weights taken away."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def purge(place: Workspace, found: Found, erasure: str, at: str, signer: Signer)
 
 
 def take_away(place: Workspace, taught: Taught, erasure: str, at: str, signer: Signer, *, expert: bool) -> list[str]:
-    """Remove the weights that a run fitted on its way, as far as the rows had a part in them; with `expert` its own too.
+    """Remove the weights that a run fitted on its way, where the rows had a part in them; with `expert` its own too.
 
     The weights of `expert/` stay otherwise: what is served goes on until the re-tuned one takes its place.
     """
@@ -72,7 +72,7 @@ def take_away(place: Workspace, taught: Taught, erasure: str, at: str, signer: S
     gone = [path for path in _fitted(folder / "rungs") if not _other_shard(path, rows)]
     gone += list(_fitted(folder / "expert")) if expert else []
     paths = [path.relative_to(folder).as_posix() for path in gone]
-    _explain(folder, {path: None for path in paths}, erasure, at, signer)
+    _explain(folder, dict.fromkeys(paths), erasure, at, signer)
     for path in gone:
         path.unlink(missing_ok=True)
     return paths

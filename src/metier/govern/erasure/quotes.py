@@ -26,7 +26,7 @@ _TAGS = re.compile(r"<[^<>]*>")
 
 @dataclass(frozen=True)
 class Quotes:
-    """How often a file quotes the subject, and the file without it; `whole` says that it cannot be taken out in place."""
+    """How often a file quotes the subject, and the file without it; `whole`: it cannot be taken out in place."""
 
     count: int
     content: str
@@ -65,7 +65,7 @@ def redact(content: str, traces: Traces) -> Quotes:
 
 
 def tellable(text: str) -> bool:
-    """Whether a text is long enough to be told from the words of a report; a shorter one is looked for in cells only."""
+    """Whether a text is long enough to be told from the words of a report; a shorter one is found in cells only."""
     return len(_letters(text)) >= _SHORTEST
 
 
@@ -84,7 +84,9 @@ def _rows_of_csv(content: str, delimiter: str, subject: Subject, traces: Traces)
     """A delimited table in which every cell of the subject's rows is the mark."""
     records = list(csv.reader(io.StringIO(content), delimiter=delimiter))
     hits = [
-        at for at, cells in enumerate(records) if at and _is_its(dict(zip(records[0], cells, strict=False)), subject, traces)
+        at
+        for at, cells in enumerate(records)
+        if at and _is_its(dict(zip(records[0], cells, strict=False)), subject, traces)
     ]
     if not hits:
         return content, 0

@@ -56,7 +56,9 @@ def pending(place: Workspace) -> list[Pending]:
         store.close()
 
 
-def enter(connection: Connection, erasure: str, tombstones: Sequence[Mapping[str, str]], taught: Sequence[Taught]) -> None:
+def enter(
+    connection: Connection, erasure: str, tombstones: Sequence[Mapping[str, str]], taught: Sequence[Taught]
+) -> None:
     """Write tombstones and the experts to be tuned again; what is known already stays."""
     from metier.store.tables import erasure as tables
 
@@ -67,9 +69,7 @@ def enter(connection: Connection, erasure: str, tombstones: Sequence[Mapping[str
             connection.execute(tables.tombstones.insert().values(**stone, at=at))
     for expert in taught:
         row = {"erasure": erasure, "run": expert.run, "name": expert.name, "expert": expert.expert, "since": at}
-        connection.execute(
-            tables.erasure_experts.insert().values(**row, rows=len({*expert.learnt, *expert.held_out}))
-        )
+        connection.execute(tables.erasure_experts.insert().values(**row, rows=len({*expert.learnt, *expert.held_out})))
 
 
 def retuned(connection: Connection, run: str, by: str) -> None:
@@ -103,7 +103,12 @@ class Logged:
 
     def as_json(self) -> dict[str, Any]:
         """Counts alone: ids of answers may lead to a person."""
-        return {"predictions": len(self.predictions), "feedback": len(self.feedback), "sealed": self.sealed, "waiting": len(self.waiting)}
+        return {
+            "predictions": len(self.predictions),
+            "feedback": len(self.feedback),
+            "sealed": self.sealed,
+            "waiting": len(self.waiting),
+        }
 
 
 def logged(store: Store, subject: Subject, traces: Traces) -> Logged:
@@ -135,7 +140,9 @@ def releases(store: Store, manifests: Sequence[str]) -> list[dict[str, Any]]:
 
 def stage_of_run(store: Store, run: str) -> str:
     """The stage of a release whose run this is, `live` before others; empty where there is none."""
-    stages = sorted({str(row["stage"]) for row in _registered(store) if row["run"] == run}, key=lambda one: one != "live")
+    stages = sorted(
+        {str(row["stage"]) for row in _registered(store) if row["run"] == run}, key=lambda one: one != "live"
+    )
     return stages[0] if stages else ""
 
 
@@ -196,7 +203,9 @@ def _about(content: Any, subject: Subject, traces: Traces) -> bool:
     if any(normal(cell) in texts for cell in cells):
         return True
     if isinstance(value, dict) and subject.column:
-        return any(str(name).lower() == subject.column.lower() and str(cell) == subject.value for name, cell in value.items())
+        return any(
+            str(name).lower() == subject.column.lower() and str(cell) == subject.value for name, cell in value.items()
+        )
     named = any(quotable(value) for value in traces.values)
     return named and quotes.redact(str(content), Traces((), traces.values)).count > 0
 
@@ -209,7 +218,7 @@ def _each(connection: Connection, name: str, columns: Sequence[str]) -> Iterator
     while True:
         asked = table.select().where(table.c.id > after).order_by(table.c.id).limit(_PIECE)
         rows = connection.execute(asked).mappings().all()
-        yield from rows
+        yield from map(dict, rows)
         if len(rows) < _PIECE:
             return
         after = rows[-1]["id"]

@@ -90,11 +90,17 @@ def load(place: Workspace) -> Policy | None:
 def held_subject(place: Workspace, subject: Subject) -> str:
     """Why a subject may not be erased today, or an empty string."""
     policy = load(place)
-    return policy.held(f"id:{subject.column}={subject.value}", _today()) if policy is not None and subject.column else ""
+    return (
+        policy.held(f"id:{subject.column}={subject.value}", _today()) if policy is not None and subject.column else ""
+    )
 
 
 def expire(
-    workspace: str | Path | None = None, *, dry_run: bool = False, actor: Actor | None = None, today: datetime | None = None
+    workspace: str | Path | None = None,
+    *,
+    dry_run: bool = False,
+    actor: Actor | None = None,
+    today: datetime | None = None,
 ) -> dict[str, Any]:
     """Delete what is older than its time, or say what would be. Returns `{"expired": [{"kind", "what", "count"}],
     "held": [{"what", "why"}], "dry_run"}`. Raises UsageError without a policy."""
@@ -141,12 +147,14 @@ def _expired(
     }
     held += [{"what": name, "why": why} for name in ("feedback", "predictions") if (why := policy.held(name, day))]
     with ledger.store.read() as connection:
-        counts = {name: records.older(connection, name, before, delete=False) for name, before in logs.items()}
-    gone += [{"kind": name, "what": f"before {logs[name][:10]}", "count": count} for name, count in counts.items() if count]
+        counts = {name: records.older(connection, name, written, delete=False) for name, written in logs.items()}
+    gone += [
+        {"kind": name, "what": f"before {logs[name][:10]}", "count": count} for name, count in counts.items() if count
+    ]
     if not dry_run and gone:
         with ledger.turn(actor) as turn:
-            for name, before in logs.items():
-                records.older(turn.connection, name, before, delete=True)
+            for name, written in logs.items():
+                records.older(turn.connection, name, written, delete=True)
             turn.add(Act("expired", "retention:policy", "", {"expired": gone, "keep": dict(policy.keep)}))
         for path in old:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Tuning an expert again without the erased rows, by its run's own plan, with what can be told of them before and after."""
+"""Tuning an expert again without the erased rows, by its run's own plan; what can be told of them before and after."""
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ class Retuned:
     def as_json(self) -> dict[str, Any]:
         """An entry of the certificate's experts."""
         sides = {"before": self.before and self.before.as_json(), "after": self.after and self.after.as_json()}
-        return {**described(self.taught), "retuned": self.retuned, "seconds": round(self.seconds, 2), "membership": sides}
+        return {
+            **described(self.taught),
+            "retuned": self.retuned,
+            "seconds": round(self.seconds, 2),
+            "membership": sides,
+        }
 
 
 def described(taught: Taught) -> dict[str, Any]:

@@ -31,7 +31,10 @@ def rewrite(path: str | Path, subject: Subject) -> int:
         rows = np.flatnonzero(subject.rows(dataset.table, dataset.schema.named("text")))
         if len(rows) == len(dataset):
             raise UsageError(
-                "nothing-left", "A file must keep a row.", found=f"all rows of {path} go", fix="Delete the file instead."
+                "nothing-left",
+                "A file must keep a row.",
+                found=f"all rows of {path} go",
+                fix="Delete the file instead.",
             )
         if len(rows):
             done = {row: Change(row, "drop", "erased", 1.0, ()) for row in rows.tolist()}

@@ -53,7 +53,7 @@ class InData:
 
 @dataclass(frozen=True)
 class Quoted:
-    """A file of a run that quotes the subject. `essential` files are redacted in place, others taken away if need be."""
+    """A file of a run that quotes the subject."""
 
     run: str
     path: str
@@ -92,7 +92,7 @@ class Found:
     experts: list[Taught] = field(default_factory=list)
     unsearched: list[dict[str, str]] = field(default_factory=list)
     derived: list[str] = field(default_factory=list)
-    traces: Traces = Traces((), ())
+    traces: Traces = field(default_factory=lambda: Traces((), ()))
     kept: dict[str, pa.Table] = field(default_factory=dict)  # the subject's rows by the SHA-256 of their file
 
     @property
@@ -106,7 +106,7 @@ def search(place: Workspace, subject: Subject) -> Found:
     found = Found(subject)
     stored = list(_stored(place, subject, found))
     found.traces = _traces(subject, stored)
-    _data_sets(place, subject, found)
+    _data_sets(place, found)
     found.features = _features(place, found.traces)
     found.downloads = _downloads(place, found.traces)
     hit = {one.sha256: one.rows for one in found.data}
@@ -182,13 +182,17 @@ def _spelt(subject: Subject, stored: Iterable[tuple[pa.Table, tuple[str, ...], n
         some = table.filter(hits)
         for name in some.column_names:
             if erased.is_text(some.column(name).type):
-                spelt |= {cell: None for cell in some.column(name).to_pylist() if cell and erased.normal(cell) == wanted}
+                spelt |= {
+                    cell: None for cell in some.column(name).to_pylist() if cell and erased.normal(cell) == wanted
+                }
         if len(text_columns) > 1:
-            spelt |= {cell: None for cell in erased.joined(some, text_columns).to_pylist() if erased.normal(cell) == wanted}
+            spelt |= {
+                cell: None for cell in erased.joined(some, text_columns).to_pylist() if erased.normal(cell) == wanted
+            }
     return tuple(spelt)
 
 
-def _data_sets(place: Workspace, subject: Subject, found: Found) -> None:
+def _data_sets(place: Workspace, found: Found) -> None:
     """Which data sets those rows are, and whether their files still hold them."""
     hits = dict(found.tables)
     for version in versions.versions(place):

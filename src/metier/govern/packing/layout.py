@@ -14,7 +14,7 @@ import re
 import struct
 import zipfile
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 FORMAT = "metier-pack-1"
 LIST = "metier-pack.json"
@@ -24,8 +24,9 @@ EXPERT, BASE = "expert", "base"
 MOST_BYTES, MOST_FILES = 0xFFFFFFFE, 0xFFFE
 _DATE = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s4B4H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-_CENTRAL = 46
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\:*?\"<>|]")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
@@ -63,13 +64,14 @@ def name_fault(name: str) -> str:
     return ""
 
 
-def layout_fault(file: BinaryIO, infos: list[zipfile.ZipInfo], start: int) -> tuple[str, str]:
+def layout_fault(file: IO[bytes], infos: list[zipfile.ZipInfo], start: int) -> tuple[str, str]:
     """(name, problem) of the first entry that is not written in the one way, or ("", "").
 
     Together with the content's hashes this covers every byte of the file: nothing stands before, between or behind.
     """
     seen: set[str] = set()
     at = 0
+    directory = []
     for info in infos:
         fault = name_fault(info.filename)
         if fault:
@@ -77,28 +79,34 @@ def layout_fault(file: BinaryIO, infos: list[zipfile.ZipInfo], start: int) -> tu
         if info.filename.lower() in seen:
             return info.filename, "it stands in the file twice"
         seen.add(info.filename.lower())
-        wanted = entry(info.filename, info.file_size)
-        wanted.CRC, wanted.header_offset = info.CRC, at
-        header = wanted.FileHeader(zip64=False)  # which also says whether the name is ASCII
         if (info.external_attr >> 16) & 0o170000 not in (0, 0o100000):
             return info.filename, "it is a link, or no file"
         if info.compress_type != zipfile.ZIP_STORED:
             return info.filename, "it is compressed, and packs store files as they are"
-        if info.orig_filename != info.filename or _fields(info) != _fields(wanted):
-            return info.filename, "its description was altered"
+        wanted = entry(info.filename, info.file_size)
+        wanted.CRC, wanted.header_offset = info.CRC, at
+        header = wanted.FileHeader(zip64=False)
         file.seek(at)
         if file.read(len(header)) != header:
             return info.filename, "its header was altered"
+        directory.append(_described(wanted, header))
         at += len(header) + info.file_size
-    directory = sum(_CENTRAL + len(info.filename.encode()) for info in infos)
-    end = _END.pack(b"PK\5\6", 0, 0, len(infos), len(infos), directory, at, 0)
-    file.seek(at + directory)
-    if start != at or file.read() != end:
-        return LIST, "something stands between or behind the entries"
+    if start != at:
+        return LIST, "something stands between the entries"
+    file.seek(at)
+    for info, described in zip(infos, directory, strict=True):
+        if file.read(len(described)) != described:
+            return info.filename, "its description was altered"
+    end = _END.pack(b"PK\5\6", 0, 0, len(infos), len(infos), sum(map(len, directory)), at, 0)
+    if file.read() != end:
+        return LIST, "something stands behind the entries"
     return "", ""
 
 
-def _fields(info: zipfile.ZipInfo) -> tuple[object, ...]:
-    names = ("date_time", "compress_type", "comment", "extra", "create_system", "create_version", "extract_version")
-    names += ("reserved", "flag_bits", "volume", "internal_attr", "external_attr", "header_offset", "compress_size")
-    return tuple(getattr(info, name) for name in names)
+def _described(wanted: zipfile.ZipInfo, header: bytes) -> bytes:
+    """An entry in the directory at the end, which repeats what its header says and adds where it lies."""
+    extract, flags, method, time, date, crc, packed, size, name, extra = _LOCAL.unpack(header[: _LOCAL.size])[1:]
+    versions = (wanted.create_version, wanted.create_system, extract & 0xFF, extract >> 8)
+    sizes = (crc, packed, size, name, extra, 0, 0, wanted.internal_attr)
+    fields = (*versions, flags, method, time, date, *sizes, wanted.external_attr, wanted.header_offset)
+    return _CENTRAL.pack(b"PK\1\2", *fields) + header[_LOCAL.size :]

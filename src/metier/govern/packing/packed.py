@@ -19,7 +19,17 @@ from metier import files
 from metier.errors import ExpertError, UsageError
 from metier.govern import record, redaction, signing
 from metier.govern.packing import openssf
-from metier.govern.packing.layout import BASE, EXPERT, FORMAT, LIST, MOST_BYTES, MOST_FILES, OPENSSF, entry, layout_fault
+from metier.govern.packing.layout import (
+    BASE,
+    EXPERT,
+    FORMAT,
+    LIST,
+    MOST_BYTES,
+    MOST_FILES,
+    OPENSSF,
+    entry,
+    layout_fault,
+)
 from metier.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -70,7 +80,9 @@ def pack(
             found=f"{len(sources)} files",
             fix="Leave --with-base out: the base is found by its hash where the expert is unpacked.",
         )
-    listed = [{"path": name, "sha256": files.sha256(path), "bytes": path.stat().st_size} for name, path in sources.items()]
+    listed = [
+        {"path": name, "sha256": files.sha256(path), "bytes": path.stat().st_size} for name, path in sources.items()
+    ]
     content = {
         "format": FORMAT,
         "name": about["name"],
@@ -100,7 +112,7 @@ def pack(
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file is meant as a packed expert: a zip whose first entry is the signed list, or what is left of one."""
+    """Whether a file is meant as a packed expert: a zip that begins with the signed list, or what is left of one."""
     with files.guard(path), path.open("rb") as file:
         start = file.read(64)
     return LIST.encode() in start or (path.suffix == ".metier" and start[:2] == b"PK")
@@ -110,17 +122,19 @@ def check(path: str | Path) -> Pack:
     """The pack, when no byte of it was altered. Raises ExpertError naming the first entry that was."""
     place = Path(path)
     with _opened(place) as (file, archive):
-        listed = _list(archive)
         infos = archive.infolist()
         name, fault = layout_fault(file, infos, archive.start_dir)
         if fault:
             raise _altered(name, fault)
+        listed = _list(archive)
         wanted = {one["path"]: one for one in listed["files"]}
         names = [info.filename for info in infos]
         expected = [LIST, *wanted, *([OPENSSF] if OPENSSF in names else [])]
         if names != expected:
             odd = next((one for one in [*names, *expected] if (one in names) != (one in expected)), names[-1])
-            raise _altered(odd, "it is missing" if odd not in names else "the signed list does not know it, or not here")
+            raise _altered(
+                odd, "it is missing" if odd not in names else "the signed list does not know it, or not here"
+            )
         for info in infos:
             one = wanted.get(info.filename)
             if one is not None and (info.file_size != one["bytes"] or _hash(archive, info) != one["sha256"]):
@@ -225,7 +239,14 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], zipfile.ZipFile]]:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield file, archive
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError, UnicodeDecodeError) as error:
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            UnicodeDecodeError,
+        ) as error:
             raise _altered(path.name, f"it is not a whole pack: {error}") from error
 
 
@@ -281,4 +302,3 @@ def _altered(name: str, problem: str) -> ExpertError:
         found=f"{name}: {problem}",
         fix="Fetch the file again from where it was packed.",
     )
-
