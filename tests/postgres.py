@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -51,6 +52,13 @@ def postgres() -> Iterator[Server]:
     where = binaries()
     if where is None:
         pytest.skip("no PostgreSQL server is installed (Debian: apt-get install -y postgresql)")
+    with running(where) as server:
+        yield server
+
+
+@contextmanager
+def running(where: Path, *, fsync: bool = False) -> Iterator[Server]:
+    """A server made from the programs in `where`, gone when the block ends; `fsync` as a server in use has it."""
     folder = Path(tempfile.mkdtemp(prefix="metier-pg-", dir="/tmp"))
     become: list[str] = []
     if os.geteuid() == 0:  # initdb refuses the superuser
@@ -67,7 +75,7 @@ def postgres() -> Iterator[Server]:
     def call(*words: object) -> None:
         subprocess.run([*become, *map(str, words)], check=True, cwd=folder, capture_output=True)
 
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync={'on' if fsync else 'off'}"
     control = [where / "pg_ctl", "-D", data, "-w", "-t", 60]
     try:
         call(where / "initdb", "-D", data, "-U", "anna", f"--pwfile={folder / 'password'}", "--auth=scram-sha-256",

@@ -466,6 +466,7 @@ COMMANDS = [
     "verify",
     "doctor",
 ]
+GROUPS = ["data", "ledger"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -479,7 +480,7 @@ def test_every_command_takes_the_common_flags(metier: Any, command: str) -> None
 def test_these_are_all_commands() -> None:
     from metier.cli import main
 
-    assert sorted(main.commands) == sorted([*COMMANDS, "data"])
+    assert sorted(main.commands) == sorted([*COMMANDS, *GROUPS])
 
 
 @pytest.mark.parametrize(

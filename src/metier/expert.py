@@ -234,6 +234,11 @@ class Expert:
         return Schema(columns, target if target in named else None)
 
 
+def name_of(folder: str | Path) -> str:
+    """The name an expert was given. Raises ExpertError where the folder is none."""
+    return str(_about(Path(folder))["name"])
+
+
 def write(
     folder: Path,
     *,

@@ -265,14 +265,21 @@ def compare(data: str | Path, **choices: Any) -> Comparison:
     """Fine-tune, take as is, or train from scratch? `compare("tickets.csv", target="intent")`; see `compare.room`."""
     from metier.compare import room
 
-    return room.compare(data, **choices)
+    found = room.compare(data, **choices)
+    place = Workspace.find(choices.get("workspace"))
+    note(place, _act("compared", f"data:{name_of(data)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def explain(folder: str | Path, data: str | Path, **choices: Any) -> Explained:
     """Why does the expert say that? `explain("expert", "I lost my card")`, or of a file's rows; see `explain.room`."""
     from metier.explain import room
 
-    return room.explain(folder, data, **choices)
+    found = room.explain(folder, data, **choices)
+    if found.run is not None:
+        place = Workspace.find(choices.get("workspace"))
+        note(place, _act("explained", f"expert:{expert.name_of(folder)}", found.run), progress=choices.get("progress"))
+    return found
 
 
 def demo(
@@ -304,6 +311,9 @@ def predict(
     for answers in loaded.predicted(dataset):
         yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
         at += len(answers)
+    own = files.sha256(loaded.folder / record.MANIFEST)
+    act = Act("predicted", f"expert:{loaded.about['name']}", "", {"expert": own, "rows": at})
+    note(place, read_act(dataset, name_of(dataset.source.path), "predict"), act, progress=progress)
 
 
 def evaluate(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metier import files
 from metier.data.sources.addresses import masked
 from metier.data.sources.sql_errors import bad_address, driver_missing
 from metier.errors import ResourceError
@@ -17,6 +21,11 @@ from metier.workspace import Workspace
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 ADDRESS = "METIER_DATABASE_URL"
 FILE = "metier.db"
@@ -52,12 +61,33 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """A connection whose changes are all kept when the block ends, none when it raises. One writer at a time on
         SQLite; others wait up to a minute. Raises ResourceError where the database fails."""
-        with self._connected(writes=True) as connection:
+        with self._queue(), self._connected(writes=True) as connection:
             yield connection
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+    @contextmanager
+    def _queue(self) -> Iterator[None]:
+        """Writers of one SQLite file stand in line: its own waiting sleeps longer and longer, and many starve."""
+        name = self.engine.url.database
+        if self.postgres or fcntl is None or not name:
+            yield
+            return
+        with files.guard(f"{name}.turn"):
+            line = Path(f"{name}.turn").open("ab")  # noqa: SIM115  closed below, where its errors are not the lock's
+        with line:
+            until = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as error:
+                    if error.errno not in (errno.EAGAIN, errno.EACCES) or time.monotonic() > until:
+                        break  # no locks here, or somebody keeps it: the database's own lock decides
+                    time.sleep(0.002)
+            yield
 
     @contextmanager
     def _connected(self, *, writes: bool) -> Iterator[Connection]:

@@ -37,17 +37,21 @@ class Turn:
 
     def add(self, act: Act, actor: Actor | None = None) -> Record:
         """The act's record, at the end of the chain; `actor` where it was somebody else than whose turn it is."""
-        from metier.store.tables.ledger import ledger
-
         who = actor or self.actor
         at = now()
         if self.last is not None and at < self.last.at:
             act = Act(act.act, act.subject, act.reason, {**act.details, "clock_went_back_from": self.last.at}, act.id)
         seq, previous = (1, first()) if self.last is None else (self.last.seq + 1, self.last.link)
         self.last = next_record(act, seq, previous, at, (who.name, who.role))
-        self.connection.execute(ledger.insert().values({name: getattr(self.last, name) for name in FIELDS}))
         self.added.append(self.last)
         return self.last
+
+    def keep(self) -> None:
+        """Write what was added into the table, all at once."""
+        from metier.store.tables.ledger import ledger
+
+        rows = [{name: getattr(record, name) for name in FIELDS} for record in self.added]
+        self.connection.execute(ledger.insert(), rows)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Ledger:
             replayed = pending.replay(self.place, turn)
             yield turn
             if turn.added:
+                turn.keep()
                 checkpoint = checkpoints.sign(turn.added[-1], self.signer)
                 checkpoints.intend(self.place, checkpoint)
         for path in replayed:
