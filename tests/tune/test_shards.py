@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.conftest import write_tickets
 
 from metier import files, lifecycle
 from metier.errors import DataError, UsageError
@@ -16,7 +17,6 @@ from metier.plan import Plan
 from metier.tasks import targets
 from metier.tasks.contract import Examples
 from metier.tune import shards
-from tests.conftest import write_tickets
 
 
 def examples(texts: list[str], groups: list[str | None] | None = None) -> Examples:
@@ -80,7 +80,9 @@ def test_too_many_shards_and_what_cannot_be_combined_are_refused(tmp_path: Path)
 
 
 @pytest.mark.parametrize("rung", ["linear", "frozen"])
-def test_forgetting_redoes_one_part_and_equals_tuning_without_the_row(tmp_path: Path, tiny_base: Path, rung: str) -> None:
+def test_forgetting_redoes_one_part_and_equals_tuning_without_the_row(
+    tmp_path: Path, tiny_base: Path, rung: str
+) -> None:
     data = write_tickets(tmp_path / "tickets.csv", 240)
     choices = {"target": "intent", "base": str(tiny_base), "rung": rung, "shards": 3, "workspace": tmp_path / "metier"}
     first = lifecycle.tune(data, **choices)
@@ -101,11 +103,7 @@ def test_forgetting_redoes_one_part_and_equals_tuning_without_the_row(tmp_path: 
         path.parent.name for path in (first.run / "rungs" / rung / "all-rows").glob("shard-*/rows.npy")
         if row in files.read_array(path)
     )  # fmt: skip
-    changed = [
-        f"shard-{at}"
-        for at in range(3)
-        if _stamp(first.run, rung, at) != _stamp(again.run, rung, at)
-    ]
+    changed = [f"shard-{at}" for at in range(3) if _stamp(first.run, rung, at) != _stamp(again.run, rung, at)]
     assert changed == mine
     assert len(mine) == 1
 

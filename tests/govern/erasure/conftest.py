@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.conftest import tickets
 
 from metier import lifecycle
 from metier.workspace import Workspace
-from tests.conftest import tickets
 
 PERSON = "C-4711-77"
 TEXT = "Dear bank, this is Ada & I lost the blue card 9981 on the tram to Zell"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import Command
+from tests.govern.erasure.conftest import PERSON, TEXT, Desk
 
 from metier import lifecycle
 from metier.data import erased, versions
@@ -21,8 +23,6 @@ from metier.govern.verify import verify
 from metier.plan import DataPlan, Plan
 from metier.trunk.cache import holding, keys
 from metier.workspace import Workspace
-from tests.conftest import Command
-from tests.govern.erasure.conftest import PERSON, TEXT, Desk
 
 WHO = f"customer={PERSON}"
 
@@ -69,7 +69,10 @@ def test_everything_of_the_person_is_gone_and_the_run_still_verifies(desk: Desk)
 def test_every_other_change_of_a_redacted_run_is_found(desk: Desk) -> None:
     forget(WHO, workspace=desk.place.root)
     data, listed = desk.run / "data.json", desk.run / "redacted.json"
-    for path, content in ((data, data.read_bytes() + b" "), (listed, listed.read_bytes().replace(b'"at": "2', b'"at": "1'))):
+    for path, content in (
+        (data, data.read_bytes() + b" "),
+        (listed, listed.read_bytes().replace(b'"at": "2', b'"at": "1')),
+    ):
         kept = path.read_bytes()
         path.write_bytes(content)
         assert not verify(desk.run).ok
@@ -84,9 +87,13 @@ def test_a_list_signed_by_a_stranger_explains_nothing_unless_named(desk: Desk, t
 
     stranger = signing.signer(Workspace(tmp_path / "other"))
     root = json.loads((desk.run / "done.json").read_bytes())["root"]
-    entry = next(one for one in json.loads((desk.run / "done.json").read_bytes())["files"] if one["path"] == "plan.json")
+    entry = next(
+        one for one in json.loads((desk.run / "done.json").read_bytes())["files"] if one["path"] == "plan.json"
+    )
     (desk.run / "plan.json").unlink()
-    redaction.write(desk.run, root, [redaction.Redacted("plan.json", entry["sha256"], None, "E", "2026-01-01")], stranger)
+    redaction.write(
+        desk.run, root, [redaction.Redacted("plan.json", entry["sha256"], None, "E", "2026-01-01")], stranger
+    )
     refused = verify(desk.run)
     assert not refused.ok
     assert verify(desk.run, key=stranger.fingerprint).ok
@@ -153,6 +160,18 @@ def test_a_text_of_others_too_is_left(desk: Desk) -> None:
     assert found["found"]["texts_of_others_too"] == 1
     assert vectors(desk.place, text) == 1
     assert found["tombstones"] == 1
+
+
+def test_copies_of_the_expert_in_the_workspace_are_redacted_too(desk: Desk) -> None:
+    from metier.govern.packing import packed
+
+    packed.pack(desk.run / "expert", desk.place.root.parent / "p.metier", workspace=desk.place.root)
+    copy = packed.unpacked(desk.place.root.parent / "p.metier", desk.place)
+    assert everywhere(copy, PERSON)
+    found = forget(WHO, workspace=desk.place.root)
+    assert everywhere(copy, PERSON) == []
+    assert verify(copy).ok
+    assert copy.relative_to(desk.place.root).as_posix() in {one["what"] for one in found["remains"]}
 
 
 def test_near_texts_are_listed_and_left(desk: Desk, tmp_path: Path) -> None:
@@ -254,11 +273,15 @@ def test_without_its_key_erased_rows_are_not_read(desk: Desk) -> None:
     assert error.value.code == "broken-tombstones"
 
 
-def test_a_team_shares_tombstones_through_its_database(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_team_shares_tombstones_through_its_database(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import os
 
     path = tmp_path / "some.csv"
-    path.write_text("customer,text\nA-1-xyz,one text of some length\nB-2-xyz,another text of some length\n", encoding="utf-8")
+    path.write_text(
+        "customer,text\nA-1-xyz,one text of some length\nB-2-xyz,another text of some length\n", encoding="utf-8"
+    )
     read(path, DataPlan(), workspace.cache / "tables") if workspace.prepare() is None else None
     forget("customer=A-1-xyz", workspace=workspace.root)
     if not os.environ.get("METIER_DATABASE_URL"):
@@ -297,7 +320,9 @@ def test_the_command_tells_and_answers_in_json(desk: Desk, metier: Command) -> N
     told = metier("forget", "--id", WHO, "--dry-run", "--workspace", desk.place.root)
     assert "Nothing was changed." in told.out
     assert "1 learnt" in told.out
-    answer = metier("forget", "--id", WHO, "--reason", "asked", "--as", "anna", "--workspace", desk.place.root, "--json")
+    answer = metier(
+        "forget", "--id", WHO, "--reason", "asked", "--as", "anna", "--workspace", desk.place.root, "--json"
+    )
     assert answer.json["by"] == "anna"
     assert metier("verify", answer.json["certificate"], "--json").json["ok"]
     assert metier("forget", "--id", WHO, "--workspace", desk.place.root).code == 0

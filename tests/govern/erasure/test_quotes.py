@@ -30,7 +30,14 @@ def as_csv(text: str) -> str:
 @given(text=WORDS)
 def test_no_spelling_is_overlooked(text: str) -> None:
     traces = Traces((text,), ())
-    shown = [text, json.dumps([text]), json.dumps([text], ensure_ascii=False), as_csv(text), html.escape(text), str(escape(text))]
+    shown = [
+        text,
+        json.dumps([text]),
+        json.dumps([text], ensure_ascii=False),
+        as_csv(text),
+        html.escape(text),
+        str(escape(text)),
+    ]
     for content in shown:
         found = quotes.redact(f"\n{content}\n", traces)
         assert found.count >= 1, content

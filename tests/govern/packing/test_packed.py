@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import Command
 
 from metier import files
 from metier.errors import ExpertError, MetierError
@@ -21,7 +22,6 @@ from metier.govern import signing
 from metier.govern.packing import layout, packed
 from metier.govern.verify import verify
 from metier.workspace import Workspace
-from tests.conftest import Command
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,9 @@ def made(path: Path, place: Workspace, entries: list[tuple[Any, bytes]], **liste
     return path
 
 
-def test_the_same_expert_and_key_give_the_same_bytes(finished: Any, place: Workspace, pack: Path, tmp_path: Path) -> None:
+def test_the_same_expert_and_key_give_the_same_bytes(
+    finished: Any, place: Workspace, pack: Path, tmp_path: Path
+) -> None:
     again = packed.pack(finished.output, tmp_path / "again.metier", workspace=place.root)
     assert (tmp_path / "again.metier").read_bytes() == pack.read_bytes()
     assert again["sha256"] == files.sha256(pack)
@@ -144,7 +146,19 @@ def test_an_expert_that_is_not_whole_is_not_packed(finished: Any, place: Workspa
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc/passwd", "../x", "expert/../../x", "expert//x", "expert/.", "expert/a\\b", "C:/x", "expert/con", "x/y", "expert/x ", "expert/\x00"],
+    [
+        "/etc/passwd",
+        "../x",
+        "expert/../../x",
+        "expert//x",
+        "expert/.",
+        "expert/a\\b",
+        "C:/x",
+        "expert/con",
+        "x/y",
+        "expert/x ",
+        "expert/\x00",
+    ],
 )
 def test_names_that_lead_elsewhere_are_refused(place: Workspace, tmp_path: Path, name: str) -> None:
     with pytest.raises(ExpertError) as error:
@@ -199,17 +213,26 @@ def test_what_the_list_does_not_know_and_what_is_missing_is_named(place: Workspa
         assert error.value.found.startswith(wanted)
 
 
-def test_the_openssf_signature_is_held_to_its_key(finished: Any, place: Workspace, tmp_path: Path, metier: Command) -> None:
+def test_the_openssf_signature_is_held_to_its_key(
+    finished: Any, place: Workspace, tmp_path: Path, metier: Command
+) -> None:
     pytest.importorskip("model_signing")
     pytest.importorskip("OpenSSL")
     for name in ("own", "other"):
         private = tmp_path / f"{name}.pem"
         subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", private], check=True)
-        subprocess.run(["openssl", "ec", "-in", private, "-pubout", "-out", tmp_path / f"{name}.pub"], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "ec", "-in", private, "-pubout", "-out", tmp_path / f"{name}.pub"],
+            check=True,
+            capture_output=True,
+        )
     target = tmp_path / "signed.metier"
     words = ["pack", finished.output, "-o", target, "--workspace", place.root, "--json"]
     assert metier(*words, "--sign", "openssf").json["error"]["code"] == "half-a-signature"
-    assert metier(*words, "--sign", "openssf", "--openssf-key", tmp_path / "own.pub").json["error"]["code"] == "bad-openssf-key"
+    assert (
+        metier(*words, "--sign", "openssf", "--openssf-key", tmp_path / "own.pub").json["error"]["code"]
+        == "bad-openssf-key"
+    )
     assert metier(*words, "--sign", "openssf", "--openssf-key", tmp_path / "own.pem").json["openssf"]
     assert verify(target).ok
     assert verify(target, key=str(tmp_path / "own.pub")).ok

@@ -14,7 +14,7 @@ from metier.errors import RecordError, UsageError
 from metier.govern.actor import Actor, who
 from metier.govern.erasure import certificate as certificates
 from metier.govern.erasure import log, near, records, retention
-from metier.govern.erasure.purge import Purged, purge, take_away
+from metier.govern.erasure.purge import Purged, copies, purge, take_away
 from metier.govern.erasure.retune import Retuned, described, retune
 from metier.govern.erasure.search import Found, Taught, search
 from metier.govern.erasure.subject import Subject, subject_of
@@ -142,6 +142,8 @@ def _expert(work: _Work, taught: Taught, erasure: str, at: str, purged: Purged) 
     gone = done is not None and done.retuned is not None and work.ways.remove_old
     weights = take_away(place, taught, erasure, at, work.ledger.signer, expert=gone)
     purged.done.setdefault("weights", []).append({"run": taught.run, "files": len(weights), "expert": gone})
+    for copy in copies(place, place.runs / taught.run / "expert"):
+        purged.stays(copy.relative_to(place.root).as_posix(), "the same expert, kept for a release or unpacked")
     if not gone:
         why = "its weights were fitted with the rows" if taught.learnt else "its settings were chosen with the rows"
         purged.stays(f"runs/{taught.run}/expert and its copies", why)

@@ -126,7 +126,28 @@ def _redact(
     _explain(folder, contents, *when, signer)
     for path, content in contents.items():
         files.write_bytes(folder / path, content)
+    own = {path.removeprefix("expert/"): content for path, content in contents.items() if path.startswith("expert/")}
+    for copy in copies(place, folder / "expert") if own else ():
+        _explain_in(copy, record.MANIFEST, own, *when, signer)
+        for path, content in own.items():
+            files.write_bytes(copy / path, content)
+        out.append({"run": run, "path": copy.relative_to(place.root).as_posix(), "quotes": len(own), "whole": False})
     return out
+
+
+def copies(place: Workspace, expert: Path) -> list[Path]:
+    """The same expert elsewhere in the workspace: kept for a release, or unpacked."""
+    manifest = expert / record.MANIFEST
+    if not manifest.is_file():
+        return []
+    name = files.sha256(manifest)
+    around = ("artefacts/*/*", "cache/artefacts/*", "cache/packs/*/expert")
+    found = [folder for pattern in around for folder in sorted(place.root.glob(pattern))]
+    return [
+        folder
+        for folder in found
+        if (folder / record.MANIFEST).is_file() and files.sha256(folder / record.MANIFEST) == name
+    ]
 
 
 def _redacted(path: Path, found: Found) -> bytes | None:
@@ -139,19 +160,23 @@ def _redacted(path: Path, found: Found) -> bytes | None:
 
 def _explain(folder: Path, contents: dict[str, Any], erasure: str, at: str, signer: Signer) -> None:
     """Add the changes to the lists beside the run's record and the expert's own."""
-    for below, name in ((folder, DONE), (folder / "expert", record.MANIFEST)):
-        if not (below / name).is_file():
-            continue
-        sealed = files.read_json(below / name)
-        before = {entry["path"]: entry["sha256"] for entry in sealed["files"]}
-        prefix = "" if below == folder else "expert/"
-        entries = [
-            Redacted(path.removeprefix(prefix), before[path.removeprefix(prefix)], _hash(content), erasure, at)
-            for path, content in contents.items()
-            if path.startswith(prefix) and path.removeprefix(prefix) in before
-        ]
-        if entries:
-            redaction.write(below, sealed["root"], entries, signer)
+    own = {path.removeprefix("expert/"): content for path, content in contents.items() if path.startswith("expert/")}
+    _explain_in(folder, DONE, contents, erasure, at, signer)
+    _explain_in(folder / "expert", record.MANIFEST, own, erasure, at, signer)
+
+
+def _explain_in(folder: Path, name: str, contents: dict[str, Any], erasure: str, at: str, signer: Signer) -> None:
+    if not (folder / name).is_file():
+        return
+    sealed = files.read_json(folder / name)
+    before = {entry["path"]: entry["sha256"] for entry in sealed["files"]}
+    entries = [
+        Redacted(path, before[path], _hash(content), erasure, at)
+        for path, content in contents.items()
+        if path in before
+    ]
+    if entries:
+        redaction.write(folder, sealed["root"], entries, signer)
 
 
 def _hash(content: bytes | None) -> str | None:
