@@ -69,7 +69,7 @@ class Expert:
 
     @classmethod
     def load(cls, folder: str | Path, *, cache: Path | None = None, progress: Progress | None = None) -> Expert:
-        """Read an expert's folder, or a packed one (a file). `cache` is a workspace's, to reuse features embedded before.
+        """Read an expert's folder, or a packed one. `cache` is a workspace's, to reuse features embedded before.
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
@@ -330,6 +330,15 @@ def opened(path: str | Path, place: Workspace) -> Path:
     from metier.govern.packing.packed import unpacked
 
     return unpacked(path, place)
+
+
+def copied(folder: Path, output: str | Path | None) -> Path:
+    """A copy of an expert's folder at `output`; the folder itself where that is None."""
+    if output is None:
+        return folder
+    with files.write_folder(output) as building:
+        shutil.copytree(folder, building, dirs_exist_ok=True)
+    return Path(output)
 
 
 def base_of(folder: Path, about: Mapping[str, Any]) -> bases.Base:

@@ -218,7 +218,7 @@ def _tune(
     )
     files.write_text(run.folder / "report.html", page)
     record.seal(run.folder)
-    place = _copy(run.folder / "expert", output)
+    place = expert.copied(run.folder / "expert", output)
     whole = {"expert": str(place), "run": str(run.folder), "report": str(run.folder / "report.html"), **figures}
     return Tuned(place, run.folder, run.folder / "report.html", whole)
 
@@ -306,7 +306,7 @@ def predict(
     """Answer the rows of a file, in pieces: (the rows, their predictions)."""
     place = Workspace.find(workspace)
     loaded = Expert.load(expert.opened(folder, place), progress=progress)
-    dataset = loaded.dataset(read(data, _plan_of(loaded), place))
+    dataset = loaded.dataset(read(data, loaded.plan, place))
     at = 0
     for answers in loaded.predicted(dataset):
         yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
@@ -392,17 +392,3 @@ def _left(plan: Plan, run: Run) -> float | None:
     """Seconds of the time limit that are left, some kept back for the evidence."""
     limit = plan.ladder.time_limit
     return None if limit is None else limit - min(15.0, 0.1 * limit) - run.seconds()
-
-
-def _plan_of(loaded: Expert) -> Plan:
-    return Plan.of(kind=loaded.about["task"])
-
-
-def _copy(folder: Path, output: str | Path | None) -> Path:
-    if output is None:
-        return folder
-    import shutil
-
-    with files.write_folder(output) as building:
-        shutil.copytree(folder, building, dirs_exist_ok=True)
-    return Path(output)
