@@ -465,6 +465,7 @@ COMMANDS = [
     "predict",
     "verify",
     "doctor",
+    "documents",
 ]
 GROUPS = ["data", "ledger"]
 

@@ -100,9 +100,9 @@ def test_commands_of_the_documentation_parse(where: str, line: str) -> None:
 
 
 def test_so_many_blocks_were_found() -> None:
-    assert len(blocks("python")) >= 8
-    assert len(blocks("json")) >= 9
-    assert len(commands()) >= 39
+    assert len(blocks("python")) >= 9
+    assert len(blocks("json")) >= 11
+    assert len(commands()) >= 43
 
 
 def test_json_of_the_documentation_is_json() -> None:

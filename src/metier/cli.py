@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_explain, cli_forget, cli_govern
+from metier import __version__, cli_choose, cli_data, cli_documents, cli_explain, cli_forget, cli_govern
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -145,6 +145,7 @@ def doctor(screen: Screen, workspace: str | None, **_: Any) -> None:
 main.add_command(cli_choose.bases)
 main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
+main.add_command(cli_documents.documents)
 main.add_command(cli_explain.explain)
 main.add_command(cli_forget.forget)
 main.add_command(cli_forget.pack)

@@ -20,6 +20,7 @@ from metier.evaluate.room import Evaluated
 from metier.expert import Expert, Prediction, opened
 from metier.govern.verify import Verdict
 from metier.lifecycle import Tuned
+from metier.pages import mitigated
 from metier.progress import Progress
 from metier.terminal import duration, table
 from metier.workspace import Workspace
@@ -49,7 +50,7 @@ def tuned(outcome: Tuned) -> None:
     if "mitigation" in figures:
         eased = figures["mitigation"]
         drawn = f"; {eased['rows']:,} rows drawn, {eased['different_rows']:,} different" if "rows" in eased else ""
-        click.echo(f"mitigation: {eased['mitigation']} by {eased['group']}{drawn}")
+        click.echo(f"mitigation: {eased['mitigation']} by {eased['group']}{drawn}. {mitigated.lead(eased)}")
     click.echo(f"expert: {outcome.expert}\nreport: {outcome.report}\nrun:    {outcome.run}")
 
 

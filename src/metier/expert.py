@@ -74,7 +74,7 @@ class Expert:
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
         folder = opened(folder, Workspace.find() if cache is None else Workspace(cache.parent))
-        about = _about(folder)
+        about = read_about(folder)
         try:
             task = tasks.get(about["task"])
             target = targets.from_record(about["target"])
@@ -236,7 +236,7 @@ class Expert:
 
 def name_of(folder: str | Path) -> str:
     """The name an expert was given. Raises ExpertError where the folder is none."""
-    return str(_about(Path(folder))["name"])
+    return str(read_about(Path(folder))["name"])
 
 
 def write(
@@ -295,7 +295,8 @@ def _column(schema: Schema, name: str, plan: Plan) -> dict[str, Any]:
     return {**about, "examples": ()} if plan.private.epsilon is not None else about
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
+    """What an expert's metier.json holds. Raises ExpertError where the folder holds none, or one metier cannot read."""
     path = folder / ABOUT
     if not path.is_file():
         inside = sorted(folder.glob("expert/" + ABOUT)) if folder.is_dir() else []

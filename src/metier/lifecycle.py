@@ -17,6 +17,7 @@ from metier.data.inspect import inspect as inspect_dataset
 from metier.data.sources import name_of
 from metier.data.split import split
 from metier.errors import UsageError
+from metier.evaluate.bias import mitigated
 from metier.evaluate.judge import judge
 from metier.evaluate.metrics import find_metric
 from metier.expert import Expert, Prediction
@@ -26,11 +27,12 @@ from metier.govern.ledger.note import note, read_act
 from metier.pages import report
 from metier.plan import Plan
 from metier.progress import Progress, Silent
-from metier.tasks.contract import Array, Examples, Metric, Predictor, Task
+from metier.tasks.contract import Examples, Metric, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import curve, folds, ladder, mitigation, private, shards
-from metier.tune.mitigation import GroupThresholds, Mitigation
+from metier.tune.answers import Tested, answers_of
+from metier.tune.mitigation import Mitigation
 from metier.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -119,6 +121,12 @@ class _Material:
     parts: Split
     mitigation: Mitigation | None
 
+    @property
+    def tested(self) -> Tested | None:
+        """The test file and its rows, where there is one."""
+        held_out = self.held_out_test
+        return None if self.test is None or held_out is None else Tested(self.test, held_out)
+
 
 def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
     task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
@@ -150,6 +158,7 @@ def _tune(
         examples, parts.train, parts.validation, plan.seed, once=private.asked(plan) or plan.ladder.shards > 1
     )
     every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
+    plain = tried
     if eased is not None:
         tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)
     course = ladder.Course(
@@ -165,8 +174,9 @@ def _tune(
     climb = ladder.climb(course)
     final = ladder.finish(course, climb, every)
 
-    outputs, tested, thresholds = _answers(material, climb, final.predictor)
-    judged = judge(climb, outputs, held_out_test, tested, metric, plan)
+    answered = answers_of(climb, final.predictor, eased, dataset, material.tested)
+    thresholds = answered.thresholds
+    judged = judge(climb, answered.held_out, held_out_test, answered.tested, metric, plan)
     if judged.refused is not None:
         progress.say(f"{judged.refused.detail} {judged.refused.fix}")
     learning = curve.learning_curve(course, climb)
@@ -198,7 +208,9 @@ def _tune(
         },
     )
     figures = run_records.figures(task.name, trunk.base, climb, metric.name, judged, run.seconds())
-    figures |= {} if eased is None else {"mitigation": eased.record(None if drawn is None else every)}
+    if eased is not None:
+        about = eased.record(None if drawn is None else every)
+        figures["mitigation"] = about | mitigated.told(eased, course, climb, plain, answered, material.tested)
     evaluation = {**figures, "evaluation": judged.best.as_json(), "learning_curve": learning}
     files.write_json(run.folder / "evaluation.json", evaluation)
     page = report.compose(
@@ -215,6 +227,7 @@ def _tune(
         threshold=judged.threshold,
         record=record.chain(run.folder),
         base=trunk.base,
+        mitigation=figures.get("mitigation"),
     )
     files.write_text(run.folder / "report.html", page)
     record.seal(run.folder)
@@ -356,23 +369,6 @@ def evaluate(
 def _act(act: str, subject: str, run: Path, **more: Any) -> Act:
     """What a sealed run is in the ledger: where it lies, and the hash that stands for all of it."""
     return Act(act, subject, "", {"run": run.name, "root": files.read_json(run / "done.json")["root"], **more})
-
-
-def _answers(
-    material: _Material, climb: ladder.Climb, final: Predictor
-) -> tuple[Array, Array | None, GroupThresholds | None]:
-    """Raw outputs for the held-out and the test rows, and the groups' thresholds that are in them, if there are any."""
-    outputs, test = climb.chosen.outputs, material.held_out_test
-    assert outputs is not None
-    tested = None if test is None else final.outputs(test.inputs)
-    eased = material.mitigation
-    found = None if eased is None else eased.thresholds(outputs, climb.held_out)
-    if found is not None:
-        target = material.examples.target
-        outputs = found.applied(outputs, found.of(material.dataset.table, climb.held_out.rows), target)
-        if test is not None and tested is not None and material.test is not None:
-            tested = found.applied(tested, found.of(material.test.table, test.rows), target)
-    return outputs, tested, found
 
 
 def _chosen(data: str | Path, plan: Plan | None, choices: Mapping[str, Any]) -> Plan:

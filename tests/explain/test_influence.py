@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from tests.conftest import tickets as easy
 from tests.explain.conftest import Opened, loans
 
 from metier.explain import influence, neighbours
+from metier.explain.neighbours import greatest
 from metier.govern import origin
 from metier.progress import Silent
 
@@ -102,3 +105,9 @@ def asked(memory: neighbours.Memory, opened: Opened, inputs: Any, codes: np.ndar
         opened.expert.outputs(inputs), abs=1e-2
     )
     return influence.influence(memory.parts, memory.examples.targets, own, codes)
+
+
+@given(st.lists(st.integers(-3, 3) | st.just(-np.inf), max_size=30), st.integers(0, 8))
+def test_the_greatest_are_those_a_stable_sort_gives(values: list[float], most: int) -> None:
+    found = np.array(values, np.float32)
+    assert greatest(found, most).tolist() == np.argsort(-found, kind="stable")[:most].tolist()

@@ -81,6 +81,12 @@ def _points(*pairs):
     return [{"answered": answered, "precision": precision, "threshold": None} for answered, precision in pairs]
 
 
+PIECES = [
+    {"kind": "said", "text": EVIL, "refs": [], "by": EVIL},
+    {"kind": "asked", "text": EVIL, "id": EVIL, "for": EVIL},
+    {"kind": "lacking", "text": RTL, "id": EVIL, "fix": EVIL},
+]
+NOTHING_DRAWN = [None, None, None, None, ""]
 EDGES = [
     ("verdict", {"headline": EVIL, "sentences": [EVIL, RTL, EMOJI]}),
     ("scorecard", {"cards": [{**CARD, "unit": "%"}]}),
@@ -169,6 +175,15 @@ EDGES = [
     ),
     ("ways", {"title": EVIL, "unit": "", "goal": None, "energy": EVIL, "chosen": "x", "rows": [WAY]}),
     ("ways", {"title": "", "unit": "%", "goal": 0.0, "energy": "", "chosen": "", "rows": []}),
+    (
+        "document",
+        {"blocks": [{"kind": "prose", "cell": PIECES}, {"kind": "facts", "rows": [[EVIL, PIECES], [RTL, []]]}]},
+    ),
+    (
+        "document",
+        {"blocks": [{"kind": "table", "columns": [EVIL], "rows": [[PIECES]], "strips": [NOTHING_DRAWN], "ids": []}]},
+    ),
+    ("document", {"blocks": []}),
     ("record", {"command": EVIL, "files": [{"file": EVIL, "sha256": EVIL}], "root": EVIL}),
     ("record", {"command": "", "files": [], "root": ""}),
 ]

@@ -40,6 +40,9 @@ def fitted(pairs: list[tuple[str, Any]], target: Any = THREE) -> Any:
     return fit_words(list(texts), np.array(labels), target)
 
 
+EASY_MODEL = fitted(EASY)
+
+
 def again(model: Any, folder: Path) -> Any:
     model.save(folder)
     return load_words(folder)
@@ -122,3 +125,11 @@ def test_rare_words_are_dropped_only_from_long_tables() -> None:
     many = fitted([(f"{text} unique{at}", label) for at, (text, label) in enumerate(EASY * 50)])
     assert "gone" in few.vectorizer.vocabulary_
     assert not any(word.startswith("unique") for word in many.vectorizer.vocabulary_)
+
+
+@given(st.lists(st.text(max_size=30) | st.sampled_from([text for text, _ in EASY]), max_size=8))
+@settings(max_examples=30)
+def test_only_words_that_occur_are_read_and_the_sum_is_the_whole_product(texts: list[str]) -> None:
+    model = EASY_MODEL
+    whole = model.vectorizer.transform(texts).toarray() @ model.weight.T + model.bias if texts else np.zeros((0, 3))
+    np.testing.assert_allclose(model.outputs(pa.array(texts, pa.string())), whole, rtol=1e-5, atol=1e-6)

@@ -110,3 +110,14 @@ def test_more_texts_than_one_call_takes_come_in_order(tiny_base: Path, monkeypat
 )
 def test_missing_texts_become_empty_ones(texts: object) -> None:
     assert as_texts(texts) == ["a", "", ""]  # type: ignore[arg-type]
+
+
+def test_a_few_texts_of_many_lengths_are_hardly_padded_and_many_are_cut_no_finer() -> None:
+    rng = np.random.default_rng(0)
+    few, many = (rng.geometric(0.08, size).clip(1, 60) + 2 for size in (100, 8000))
+
+    def padded(lengths: np.ndarray, **more: float) -> float:
+        return sum(len(batch) * lengths[batch].max() for batch in by_token_budget(lengths, **more)) / lengths.sum()
+
+    assert padded(few) < 1.2 < 1.5 < padded(few, alike=0)
+    assert len(list(by_token_budget(many))) < 1.1 * len(list(by_token_budget(many, alike=0)))

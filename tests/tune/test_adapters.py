@@ -221,3 +221,18 @@ def test_the_unit_of_a_quantity_does_not_change_what_a_learner_answers(trunk: Tr
             found.append(learner(ids, mask, words, None))
         assert float(learner.head.bias.detach()) == pytest.approx(float(one.bias) / spread, rel=1e-5)
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-2)
+
+
+def test_a_copy_for_an_adapter_shares_the_words_and_nothing_else(trunk: Trunk, tmp_path: Path) -> None:
+    before = {name: value.clone() for name, value in trunk.model.state_dict().items()}
+    adapters.save_adapter(opened(trunk)[1], tmp_path, trunk.base)
+    merged = adapters.merge_adapter(adapters.copy_but_words(trunk.model), tmp_path)
+    own, other = dict(trunk.model.named_parameters()), dict(merged.named_parameters())
+    shared = {name for name in own if own[name].data_ptr() == other[name].data_ptr()}
+    assert shared == {name for name in own if "embeddings" in name and "LayerNorm" not in name}
+    assert shared
+    assert not any(own[name] is other[name] for name in own)
+    # What happens to the copy leaves the base as it was, wherever the copy goes.
+    merged.to(torch.float64)
+    assert all(torch.equal(before[name], value) for name, value in trunk.model.state_dict().items())
+    assert any(not torch.equal(before[name], value.float()) for name, value in merged.state_dict().items())

@@ -73,9 +73,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tuned(place: Path, tiny_base: Path, **choices: Any) -> metier.Tuned:
     """Tuned without reading sex, which the part of town gives away."""
     words = {"target": "granted", "kind": "rows", "rung": "linear", "ignore": ("sex",), "base": str(tiny_base)}
-    return metier.tune(
-        place / "train.csv", test=str(place / "test.csv"), workspace=place / "home", **{**words, **choices}
-    )
+    words |= {"test": str(place / "test.csv"), "workspace": place / "home"}
+    return metier.tune(place / "train.csv", **{**words, **choices})
 
 
 def gaps(place: Path, expert: Path) -> Mapping[str, Any]:
@@ -96,12 +95,67 @@ def test_each_mitigation_narrows_the_gap_it_is_for_on_unseen_rows(place: Path, t
     assert (told["mitigation"], told["group"], told["groups"]) == ("reweighting", "sex", ["female", "male"])
     assert "reweighting by sex" in drawn.report.read_text(encoding="utf-8")
     assert told["different_rows"] < told["rows"] == pytest.approx(800, abs=4)
+    assert narrower(told, "demographic_parity_difference")
+    assert told["brought"]["how"].startswith("held-out rows; the rung linear")
     even = tuned(place, tiny_base, mitigate="balanced-sampling", mitigate_by=("sex",))
     assert gaps(place, even.expert)["demographic_parity"] < 0.5 * plain["demographic_parity"]
     found = tuned(place, tiny_base, mitigate="group-thresholds", mitigate_by=("sex",))
     assert gaps(place, found.expert)["tpr"] < 0.5 * plain["tpr"]
+    assert narrower(found.figures["mitigation"], "equalized_odds_difference")
+    brought = found.figures["mitigation"]["brought"]
+    # With thresholds the same model answers the test rows: what is told of it is what `evaluate` finds there.
+    asked = metier.evaluate(
+        found.expert, place / "test.csv", groups=("sex",), questions=("bias",), workspace=place / "home"
+    ).figures["bias"]
+    assert brought["rows"] == 500
+    assert brought["equalized_odds_difference"]["with"]["value"] == pytest.approx(asked["equalized_odds_difference"])
+    for sex, rates in asked["rates"].items():
+        told_of = brought["rates"][sex]
+        assert {name: told_of[name]["with"]["value"] for name in ("selection_rate", "tpr", "fpr")} == {
+            name: pytest.approx(rates[name]) for name in ("selection_rate", "tpr", "fpr")
+        }
     alike = tuned(place, tiny_base, mitigate="group-thresholds", mitigate_by=("sex",), equalise="selection")
     assert gaps(place, alike.expert)["demographic_parity"] < 0.3 * plain["demographic_parity"]
+
+
+def narrower(told: Mapping[str, Any], gap: str) -> bool:
+    """Whether the gap is told to be narrower with the mitigation, beyond chance, and the figures agree."""
+    found = told["brought"][gap]
+    change = found["with"]["value"] - found["without"]["value"]
+    assert found["change"]["value"] == pytest.approx(change)
+    return bool(found["change"]["high"] < 0)
+
+
+def test_what_a_mitigation_brought_is_told_on_held_out_rows(place: Path, tiny_base: Path) -> None:
+    words = {"test": None, "mitigate_by": ("sex",), "equalise": "selection"}
+    made = tuned(place, tiny_base, mitigate="group-thresholds", **words)
+    told = made.figures["mitigation"]
+    assert narrower(told, "demographic_parity_difference")
+    assert "found on the other half" in told["brought"]["how"]
+    page = made.report.read_text(encoding="utf-8")
+    assert "What group-thresholds by sex brought" in page
+    assert "Group-thresholds narrows the difference in how often it is given" in page
+    # Nothing that was drawn is held to rows that it chose: the score's change is its own.
+    score = told["brought"]["score"]
+    assert score["change"]["value"] == pytest.approx(score["with"]["value"] - score["without"]["value"])
+
+
+def test_what_would_cost_too_much_to_measure_is_said_and_how_to_do_it(
+    tmp_path: Path, tiny_base: Path, metier: Any
+) -> None:
+    rows = [(f"my {thing} of town {part} is gone {at}", thing, part) for at in range(30)
+            for thing in ("card", "login") for part in "fm"]  # fmt: skip
+    with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "intent", "part"), *rows])
+    words = ["tune", tmp_path / "t.csv", "--target", "intent", "--ignore", "part", "--rung", "adapter", "--epochs", "1"]
+    words += ["--mitigate", "balanced-sampling", "--mitigate-by", "part", "--base", tiny_base]
+    done = metier(*words, "--workspace", tmp_path / "home", "--json")
+    assert done.code == 0
+    told = done.json["mitigation"]
+    assert told["brought"] is None
+    assert "adapter" in told["not_measured"]
+    page = Path(done.json["report"]).read_text(encoding="utf-8").replace("<wbr>", "")
+    assert "metier evaluate EXPERT ROWS --group part" in page
 
 
 def test_rows_that_were_not_drawn_count_as_not_learnt(place: Path, tiny_base: Path) -> None:

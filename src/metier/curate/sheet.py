@@ -165,7 +165,7 @@ def page(sheet: Sheet) -> str:
             {"rows": [[column.name, f"{column.role}: {column.reason}"] for column in _columns(sheet)]},
             f"{sheet.clean.rows:,} rows with {len(_columns(sheet))} columns.",
         ),
-        Section("facts", "What was found and done", {"rows": [[_TITLES[key], _joined(rai[key])] for key in rai]}),
+        Section("facts", "What was found and done", {"rows": [[TITLES[key], _joined(rai[key])] for key in rai]}),
         Section(
             "facts",
             "The files",
@@ -237,7 +237,7 @@ def _type(column: Column, sheet: Sheet) -> Any:
     return ["sc:Text", "cr:Label"] if column.role == "target" else "sc:Text"
 
 
-_TITLES = {
+TITLES = {
     "rai:dataCollection": "How it was collected",
     "rai:dataCollectionMissingData": "What is missing in it",
     "rai:dataCollectionTimeframe": "When it was collected",

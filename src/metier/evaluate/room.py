@@ -16,7 +16,7 @@ from metier.evaluate import gate
 from metier.evaluate.case import Answer, Case
 from metier.evaluate.evaluation import Evaluation, evaluate_outputs
 from metier.evaluate.metrics import find_metric
-from metier.expert import Expert
+from metier.expert import ABOUT, Expert
 from metier.govern import environment, origin, record
 from metier.plan import Plan, fields
 from metier.progress import Progress
@@ -162,7 +162,8 @@ def evaluate(
     }
     if output is not None:
         figures["scaled"] = _scaled(case, figures, output)
-    files.write_json(run.folder / "data.json", {"evaluated": case.dataset.record(), "expert": dict(about)})
+    judged = {"expert": dict(about), "manifest": files.sha256(case.expert.folder / record.MANIFEST)}
+    files.write_json(run.folder / "data.json", {"evaluated": case.dataset.record(), **judged})
     files.write_json(run.folder / "plan.json", plan.model_dump(mode="json", include=set(_DECIDE)))
     files.write_json(run.folder / "environment.json", environment.describe())
     figures |= {"seconds": round(run.seconds(), 2), "peak_memory_mib": environment.peak_memory_mib()}
@@ -185,7 +186,11 @@ def _scaled(case: Case, figures: Mapping[str, Any], output: str | Path) -> str:
             found=f"--keep-general {case.plan.evaluate.keep_general}, rung {case.expert.about['rung']}",
             fix="Add --keep-general 0.95 where the expert's rung is adapter or full, or leave -o out.",
         )
-    return str(rescale(case.expert, kept["scale"], output))
+    place = rescale(case.expert, kept["scale"], output, case.origin, case.no_origin)
+    scaled = files.read_json(place / ABOUT)["scaled"]
+    if scaled["calibrated_on_rows"] is None:
+        case.progress.say(f"the scaled expert's confidence stays calibrated {scaled['calibration']}")
+    return str(place)
 
 
 def _command(case: Case) -> list[str]:

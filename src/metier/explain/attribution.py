@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metier.explain.subject import Claims, Subject
+from metier.explain.subject import Claims, Kept, Subject
 from metier.tasks.contract import Array
 
 Weights = list[Array]
@@ -33,6 +33,7 @@ class Method:
     removes: bool  # asks about copies with units removed, which a rough answer is good enough for
     applies: Callable[[Subject], bool]
     function: Callable[[Subject, Claims, int], Weights]
+    singly: bool = False  # begins with each part removed alone: `first_removals`
 
 
 def leave_one_out(subject: Subject, claims: Claims, _seed: int = 0) -> Weights:
@@ -155,12 +156,14 @@ PLAIN = "leave-one-out"  # where nothing could be measured
 # From the cheapest to the dearest, on texts of some twenty words.
 METHODS: Mapping[str, Method] = {
     "gradient": Method("the gradient at this text, times its embedding", False, _differentiable, gradient),
-    "leave-one-out": Method("what each part takes with it when it alone is removed", True, _always, leave_one_out),
+    "leave-one-out": Method(
+        "what each part takes with it when it alone is removed", True, _always, leave_one_out, True
+    ),
     "integrated-gradients": Method(
         "gradients from an empty text to this", False, _differentiable, integrated_gradients
     ),
     "surrogate": Method("a weighted sum fitted to random removals (KernelSHAP)", True, _always, surrogate),
-    "stepwise": Method("parts removed one by one, the one that takes most first", True, _always, stepwise),
+    "stepwise": Method("parts removed one by one, the one that takes most first", True, _always, stepwise, True),
 }
 
 
@@ -181,13 +184,21 @@ def _falling(values: Array) -> Array:
     return np.concatenate([np.full(int(size), mean) for mean, size in blocks]) if blocks else np.zeros(0)
 
 
-def _drops(subject: Subject, claims: Claims, parts: Sequence[Sequence[Sequence[int]]]) -> list[Array]:
-    """What removing each group alone takes from its example's claim."""
-    kept = [
+def first_removals(subject: Subject, claims: Claims) -> Kept:
+    """What a method that begins `singly` asks first of each example: every part removed alone."""
+    return _alone(claims, [_groups(subject, claims, at) for at in range(len(claims))])
+
+
+def _alone(claims: Claims, parts: Sequence[Sequence[Sequence[int]]]) -> list[tuple[int, Array]]:
+    return [
         (at, _masks(claims.units[at], groups, [[group] for group in range(len(groups))]))
         for at, groups in enumerate(parts)
     ]
-    told = subject.kept(claims.inputs, kept)
+
+
+def _drops(subject: Subject, claims: Claims, parts: Sequence[Sequence[Sequence[int]]]) -> list[Array]:
+    """What removing each group alone takes from its example's claim."""
+    told = subject.kept(claims.inputs, _alone(claims, parts))
     return [claims.full[at] - subject.support(outputs, claims.codes[at]) for at, outputs in enumerate(told)]
 
 

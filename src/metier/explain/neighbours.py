@@ -52,8 +52,7 @@ class Memory:
 
     def others(self, similarity: Array, code: int, most: int) -> Inputs:
         """Of one row of `similarity`: the nearest rows whose label is not this one."""
-        order = np.argsort(-np.where(self.examples.targets == code, -np.inf, similarity), kind="stable")
-        return self.examples.take(order[:most]).inputs
+        return self.examples.take(greatest(np.where(self.examples.targets == code, -np.inf, similarity), most)).inputs
 
 
 def remember(expert: Expert, origin: Origin, cache: Path, progress: Progress) -> Memory:
@@ -103,6 +102,15 @@ def root_of(expert: Expert) -> str:
     from metier.govern.record import MANIFEST
 
     return str(files.read_json(expert.folder / MANIFEST)["root"])[:32]
+
+
+def greatest(values: Array, most: int) -> Array:
+    """The positions of the greatest of (n,) values, at most so many, the greatest and of equals the first one first."""
+    if not 0 < most < len(values):
+        return np.argsort(-values, kind="stable")[:most]
+    least = np.partition(values, len(values) - most)[len(values) - most]
+    near = np.flatnonzero(values >= least)
+    return np.asarray(near[np.argsort(-values[near], kind="stable")[:most]])
 
 
 def _unit(vectors: Array) -> Array:

@@ -16,8 +16,9 @@ from metier.data.dataset import Dataset
 from metier.data.sources import is_address, name_of
 from metier.errors import DataError, UsageError
 from metier.expert import Expert
-from metier.explain import choice, counterfactual, influence, neighbours, page, rough, sentence, subject
+from metier.explain import attribution, choice, counterfactual, influence, neighbours, page, rough, sentence, subject
 from metier.explain.attribution import METHODS
+from metier.explain.neighbours import greatest
 from metier.govern import environment, origin, record
 from metier.plan import Plan
 from metier.progress import Progress, Silent
@@ -152,10 +153,11 @@ def _explained(explainer: Explainer, inputs: Inputs, shifts: Array | None) -> li
         shifted = expert.shifted(outputs, shifts)
         claims = asked.claims(inputs, outputs, said=shifted.argmax(axis=1))
         told = replace(claims, outputs=shifted)
-    near = claims if explainer.quick is asked else rough.claims(quick, claims)
+    method = explainer.chosen.method
+    ahead = attribution.first_removals(quick, claims) if method is not None and METHODS[method].singly else ()
+    near = claims if explainer.quick is asked else rough.claims(quick, claims, ahead)
     if memory is not None and own and plan.explain.examples:
         pulls = influence.influence(memory.parts, memory.examples.targets, own, claims.codes, memory.missed)
-    method = explainer.chosen.method
     weights = [np.zeros(count) for count in claims.units]
     if method is not None:
         removing = METHODS[method].removes
@@ -219,7 +221,7 @@ def _because(memory: neighbours.Memory | None, pull: Array | None, most: int) ->
         return []
     whole = max(float(np.abs(pull).sum()), 1e-12)
     found = []
-    for at in np.argsort(-pull, kind="stable")[:most]:
+    for at in greatest(pull, most):
         text = memory.expert.task.render(memory.examples.inputs, int(at))
         found.append(
             {

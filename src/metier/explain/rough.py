@@ -11,7 +11,9 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from metier.explain.subject import Claims, Subject
+import numpy as np
+
+from metier.explain.subject import Claims, Kept, Subject
 
 
 def of(plain: Subject) -> Subject:
@@ -29,9 +31,15 @@ def native() -> bool:
     )
 
 
-def claims(rough: Subject, exact: Claims) -> Claims:
-    """The exact claims with their support as the rough subject sees it, so that what a removal takes has no offset."""
-    return replace(exact, full=rough.support(rough.predictor.outputs(exact.inputs), exact.codes))
+def claims(rough: Subject, exact: Claims, ahead: Kept = ()) -> Claims:
+    """The exact claims with their support as the rough subject sees it, so that what a removal takes has no offset.
+
+    `ahead` is what will be asked of each example next: one that remembers is asked both in one pass.
+    """
+    whole = [np.ones((1, count), bool) for count in exact.units]
+    kept = [(at, np.concatenate([whole[at], masks])) for at, masks in ahead] or list(enumerate(whole))
+    told = np.stack([outputs[0] for outputs in rough.kept(exact.inputs, kept)])
+    return replace(exact, full=rough.support(told, exact.codes))
 
 
 def _halved(predictor: Any) -> Any | None:

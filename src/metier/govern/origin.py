@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
     The run is looked for where the expert lies and in the workspace. `data` names the file where it has moved; it must
     be the same file. A changed file is not used: what it says of other rows would be no evidence.
     """
-    run = _run(expert, place)
+    run = run_of(expert.about, expert.folder, place)
     if run is None:
         return None, "the run that made this expert is not in the workspace"
     record: dict[str, Any] = files.read_json(run / "data.json")["train"]
@@ -73,9 +74,10 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
     return Origin(run, plan, dataset, examples, held_out, drawn), ""
 
 
-def _run(expert: Expert, place: Workspace) -> Path | None:
-    name = expert.about.get("run", "")
-    for folder in (expert.folder.absolute().parent, place.runs / name):
+def run_of(about: Mapping[str, Any], expert: Path, place: Workspace) -> Path | None:
+    """The finished run that made the expert in this folder, where it lies about the expert or in the workspace."""
+    name = about.get("run", "")
+    for folder in (expert.absolute().parent, place.runs / name):
         if name and folder.name == name and (folder / "done.json").is_file():
             return folder
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from metier.data.dataset import Dataset
 from metier.evaluate.evaluation import Evaluation
-from metier.pages import metrics
+from metier.pages import metrics, mitigated
 from metier.pages.metrics import BASELINES
 from metier.pages.page import render
 from metier.plan import Plan, fields
@@ -33,6 +33,7 @@ def compose(
     threshold: float | None,
     record: Mapping[str, Any],
     base: Base,
+    mitigation: Mapping[str, Any] | None,
 ) -> str:
     """The whole page as HTML. `examples` are the rows that `evaluation` was measured on, in its order."""
     baseline = baseline_of(climb)[0]
@@ -54,6 +55,7 @@ def compose(
         _scorecard(metric, evaluation, baseline),
         _ladder(climb, metric),
     ]
+    sections += [] if mitigation is None else mitigated.sections(mitigation)
     # Pictures first: the one view that is a list of rows comes after them.
     views = list(examples.target.views(evidence))
     sections += [view for view in views if view.template != "errors"]
@@ -63,7 +65,7 @@ def compose(
     sections += [
         metrics.table(examples.target, evaluation.metrics, evaluation.generic, where),
         *_problems(dataset, examples),
-        _facts(plan, dataset, climb, base),
+        _facts(plan, dataset, climb, base, mitigation),
     ]
     sections.append(_record(plan, dataset, record))
     facts = [("Data", dataset.source.path), ("Base", base.name), ("Measured on", where)]
@@ -157,7 +159,7 @@ def _problems(dataset: Dataset, examples: Examples) -> list[Section]:
     return [Section("problems", "What the data holds", {"rows": rows})] if rows else []
 
 
-def _facts(plan: Plan, dataset: Dataset, climb: Climb, base: Base) -> Section:
+def _facts(plan: Plan, dataset: Dataset, climb: Climb, base: Base, mitigation: Mapping[str, Any] | None) -> Section:
     held = f"{climb.folds} folds, every row held out once" if climb.folds > 1 else f"{len(climb.truth)} rows held out"
     settings = ", ".join(f"{name} {value:g}" for name, value in climb.chosen.settings.items() if _is_number(value))
     rows = [
@@ -169,8 +171,10 @@ def _facts(plan: Plan, dataset: Dataset, climb: Climb, base: Base) -> Section:
         ["Measured by", held],
         ["Seed", str(plan.seed)],
     ]
-    if plan.fair.mitigate != "none":
-        rows.append(["Mitigation", f"{plan.fair.mitigate} by {', '.join(plan.fair.mitigate_by)}"])
+    if mitigation is not None:
+        told = f"{plan.fair.mitigate} by {', '.join(plan.fair.mitigate_by)}. {mitigated.lead(mitigation)}"
+        told += "" if mitigation["brought"] else f" {mitigated.how_to_measure(mitigation)}"
+        rows.append(["Mitigation", told])
     return Section("facts", "What went in", {"rows": rows})
 
 

@@ -125,6 +125,18 @@ class Predictor(Protocol):
         """Write everything but the base into `folder`; `Rung.load` reads it."""
 
 
+@runtime_checkable
+class LikelihoodPredictor(Predictor, Protocol):
+    """A predictor that writes text, and can say how likely a text is to it: its privacy is asked by planted sentences.
+
+    What was planted stands in the rung's settings under `canaries`, as `evaluate.privacy.canaries.Canaries.record`
+    gives it. The expert's generic predictor offers the same.
+    """
+
+    def log_likelihoods(self, texts: Sequence[str]) -> Array:
+        """(n,) natural logarithm of each whole text's likelihood, its tokens' added up."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """Prepared examples: what goes in, what should come out, and which row of the table each one is."""

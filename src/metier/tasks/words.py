@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save
@@ -35,7 +36,7 @@ class Words:
         parts = [np.zeros((0, len(self.bias)), np.float32)]
         for at in range(0, len(inputs), 65_536):
             matrix = self.vectorizer.transform(as_texts(inputs[at : at + 65_536]))
-            parts.append(np.asarray(matrix @ self.weight.T + self.bias, np.float32))
+            parts.append(np.asarray(_product(matrix, self.weight) + self.bias, np.float32))
         out = np.concatenate(parts)
         return out[:, 0] if out.shape[1] == 1 else out
 
@@ -97,6 +98,15 @@ def _as_stored(vectorizer: TfidfVectorizer, weight: Array, bias: Array) -> Words
     """In the precision that `save` writes: a run that is taken up again must answer to the last bit as this one."""
     vectorizer.idf_ = vectorizer.idf_.astype(np.float32)
     return Words(vectorizer, np.ascontiguousarray(weight, np.float32), np.ascontiguousarray(bias, np.float32))
+
+
+def _product(matrix: Any, weight: Array) -> Array:
+    """Rows of words (n, words) times the weights (width, words): only of words that occur, the others are not read."""
+    from scipy.sparse import csr_matrix
+
+    used, columns = np.unique(matrix.indices, return_inverse=True)
+    narrow = csr_matrix((matrix.data, columns, matrix.indptr), shape=(matrix.shape[0], len(used)))
+    return np.asarray(narrow @ np.ascontiguousarray(weight[:, used].T))
 
 
 def load_words(folder: Path) -> Words:

@@ -138,7 +138,7 @@ class TextPupil:
         Shares are by row or, where labels have weights, by weight: the sum of the pieces is the batch's own mean loss.
         """
         lengths = self.tokens.lengths[batch]
-        parts = [batch[piece] for piece in by_token_budget(lengths, _TOKENS_PER_PIECE)]
+        parts = [batch[piece] for piece in by_token_budget(lengths, _TOKENS_PER_PIECE, alike=0)]
         sizes = [self._weight(part) for part in parts]
         return [(part, size / sum(sizes)) for part, size in zip(parts, sizes, strict=True)]
 
@@ -234,6 +234,17 @@ def resume_weights(opened: Any, folder: Path) -> None:
     from peft import set_peft_model_state_dict
 
     set_peft_model_state_dict(opened, load_file(folder / ADAPTER))
+
+
+def copy_but_words(model: nn.Module) -> nn.Module:
+    """A copy for an adapter: its blocks are its own; the tables of words, half of a small base, are read by both.
+
+    An adapter never changes those.
+    """
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    # Parameters of their own over the same numbers: moved to a device, they leave the others where they are.
+    shared = {id(table): nn.Parameter(table.detach(), requires_grad=table.requires_grad) for table in tables}
+    return copy.deepcopy(model, shared)
 
 
 def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:

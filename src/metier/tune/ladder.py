@@ -22,6 +22,7 @@ from metier.tune.stop_rule import pays, room_left
 
 # From one split, the last fit on all rows takes at least this share of the fit before it.
 _LAST_PASS_COST = 0.4
+FINISHED = "finished.json"  # written last into the folder of a fit
 _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 
@@ -145,6 +146,11 @@ def finish(course: Course, climb: Climb, train: Examples) -> Final:
     return Final(predictor, settings, time.monotonic() - started)
 
 
+def fit_folder(rungs: Path, rung: Rung, fold: int, folds: int) -> Path:
+    """Where the fit of a rung on one of so many folds lies, within the run's folder of rungs."""
+    return rungs / rung.name / (f"fold-{fold}" if folds > 1 else "fit")
+
+
 def baseline(climb: Climb) -> tuple[str, Predictor, Array]:
     """What the expert is held against: the generic base as it is, or the floor where a kind has no such rung."""
     tried = [step for step in climb.steps if step.outputs is not None]
@@ -162,8 +168,8 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
     outputs, settings = [], []
     spent = 0.0
     for fold, (train, held_out) in enumerate(course.folds):
-        folder = course.folder / rung.name / (f"fold-{fold}" if len(course.folds) > 1 else "fit")
-        finished = folder / "finished.json"
+        folder = fit_folder(course.folder, rung, fold, len(course.folds))
+        finished = folder / FINISHED
         started = time.monotonic()
         if finished.is_file():
             about = files.read_json(finished)

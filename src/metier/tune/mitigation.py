@@ -53,6 +53,7 @@ class Mitigation:
     def record(self, drawn: Examples | None) -> dict[str, Any]:
         """What the run's figures say of it; `drawn` are the rows of the last fit, where rows were drawn."""
         about: dict[str, Any] = {"mitigation": self.name, "group": self.groups.name, "groups": list(self.groups.labels)}
+        about["columns"] = list(self.groups.columns)
         if drawn is not None:
             about |= {"rows": len(drawn), "different_rows": len(np.unique(drawn.rows))}
         return about
@@ -202,4 +203,19 @@ def thresholds(scores: Array, truth: Array, groups: Groups, *, of_true: bool) ->
             chosen = round(share * len(mine))
             edges = np.concatenate([[mine[0] + 1], mine, [mine[-1] - 1]])
             out[group] = (edges[chosen] + edges[chosen + 1]) / 2
+    return out
+
+
+def crossfitted(outputs: Array, truth: Array, groups: Groups, label: int, *, of_true: bool, seed: int) -> Array:
+    """Raw outputs (n, 2) with each half of the rows moved by thresholds of `label` found on the other half."""
+    out = np.array(outputs, np.float64)
+    scores, wanted = out[:, label] - out[:, 1 - label], truth == label
+    # Halves of every group and label alike.
+    order = np.lexsort((np.random.default_rng(seed).random(len(truth)), truth, groups.codes))
+    half = np.zeros(len(truth), np.int64)
+    half[order] = np.arange(len(truth)) % 2
+    for side in (0, 1):
+        here, there = np.flatnonzero(half == side), np.flatnonzero(half != side)
+        found = thresholds(scores[here], wanted[here], groups.take(here), of_true=of_true)
+        out[there, label] -= found[groups.codes[there]]
     return out

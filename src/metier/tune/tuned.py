@@ -92,9 +92,11 @@ class TunedRung:
         from metier.tune import adapters
         from metier.tune.heads import Head
 
-        model = copy.deepcopy(trunk.model)
-        put = adapters.merge_adapter if self.name == "adapter" else adapters.load_blocks
-        return TunedPredictor(trunk.with_model(put(model, folder)), Head.load(folder / "head.safetensors"), folder)
+        if self.name == "adapter":
+            model = adapters.merge_adapter(adapters.copy_but_words(trunk.model), folder)
+        else:
+            model = adapters.load_blocks(copy.deepcopy(trunk.model), folder)
+        return TunedPredictor(trunk.with_model(model), Head.load(folder / "head.safetensors"), folder)
 
     # -------------------------------------------------------------------------------------------------- choices
 
@@ -143,8 +145,8 @@ class TunedRung:
 
         base, training = work.trunk.base, work.plan.training
         first = base.layers - settings["layers"]
-        model = copy.deepcopy(work.trunk.model)
         if self.name == "adapter":
+            model = adapters.copy_but_words(work.trunk.model)
             opened = adapters.open_adapter(
                 model,
                 first,
@@ -154,6 +156,7 @@ class TunedRung:
                 fused=not private.asked(work.plan),
             )
         else:
+            model = copy.deepcopy(work.trunk.model)
             opened = adapters.open_blocks(model, first)
         begun = getattr(getattr(start, "main", start), "folder", None)
         if begun is not None:

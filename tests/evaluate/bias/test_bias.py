@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import metier as package
@@ -16,6 +18,7 @@ from metier.data.groups import Groups
 from metier.errors import UsageError
 from metier.evaluate import room
 from metier.evaluate.bias import question as bias
+from metier.evaluate.bias import swaps
 from metier.evaluate.bias.group_report import compare
 from metier.evaluate.case import Answer, Case
 from metier.expert import Expert
@@ -23,6 +26,7 @@ from metier.lifecycle import read as read_data
 from metier.pages import page
 from metier.plan import Plan
 from metier.progress import Silent
+from metier.tune.mitigation import GroupThresholds
 from metier.workspace import Workspace
 
 PEOPLE = ["neighbour", "driver", "teacher", "student", "doctor", "friend"]
@@ -156,6 +160,29 @@ def test_its_fair_twin_is_not_accused(toxicity: Callable[[bool], Case]) -> None:
 def test_the_same_case_gives_the_same_figures(toxicity: Callable[[bool], Case]) -> None:
     case = toxicity(True)
     assert plain(bias.ask(case)) == plain(bias.ask(case))
+
+
+def test_swapped_texts_are_answered_with_the_threshold_of_their_rows_group(
+    toxicity: Callable[[bool], Case], tmp_path: Path
+) -> None:
+    plain_case = toxicity(True)
+    rows = [(*row, "ab"[at % 2]) for at, row in enumerate(comments(False, 250, 2))]
+    test = write(tmp_path / "test.csv", ["comment", "label", "site"], rows)
+    moved = GroupThresholds(("site",), "toxic", {"a": 3.0, "b": -3.0}).record()
+    expert = replace(plain_case.expert, about={**plain_case.expert.about, "group_thresholds": moved})
+    dataset = expert.dataset(read_data(test, plain_case.plan, plain_case.place))
+    case = room.gather(expert, dataset, plain_case.plan, plain_case.place, Silent())
+    swapped = swaps.measure(case, [])
+    flips = [flip for axis in swapped.axes for flip in axis.examples]
+    given = {flip.row: flip.answers[0] for flip in flips}
+    own = expert.target.values(case.evaluation.outputs.argmax(axis=1))
+    assert given == {row: own[row] for row in given}
+    before = expert.target.values(plain_case.evaluation.outputs.argmax(axis=1))
+    assert any(before[row] != own[row] for row in given), "no threshold decided: nothing was tested"
+    for flip in flips:
+        text = case.expert.task.with_values(case.examples.inputs.take(pa.array([flip.row])), "comment", [flip.swapped])
+        said = case.expert_of(text, case.shifts(np.array([flip.row])))
+        assert flip.answers[1] == expert.target.values(said.argmax(axis=1))[0]
 
 
 def test_unfair_groups_are_called_with_crossings_swaps_and_mitigations(lending: Make) -> None:

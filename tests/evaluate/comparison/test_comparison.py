@@ -39,7 +39,7 @@ def other(case: Case, **changes: object) -> Expert:
 
 def test_the_json_has_the_shape_that_is_relied_on(case: Case) -> None:
     against = json.loads(json.dumps(comparison.compare(case, other(case)).figures, allow_nan=False))["against"]
-    assert set(against) == {"expert", "rows", "gains", "equivalent", "non_inferior", "margin", "power"}
+    assert set(against) == {"expert", "manifest", "rows", "gains", "equivalent", "non_inferior", "margin", "power"}
     assert against["expert"] == "rival"
     assert against["rows"] == len(case.examples)
     assert {gain["metric"] for gain in against["gains"]} == set(case.expert.target.metrics())

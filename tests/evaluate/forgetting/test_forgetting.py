@@ -85,6 +85,30 @@ def test_a_scaled_expert_is_whole_and_lies_between(scale, case, tmp_path):
         assert Expert.load(dial.rescale(scaled, 0.5, tmp_path / "less")).about["scaled"]["scale"] == 0.25
 
 
+def test_confidence_is_calibrated_again_at_the_scale_that_was_chosen(case, tmp_path):
+    assert case.origin is not None
+    about = case.expert.about
+    whole = Expert.load(dial.rescale(case.expert, 1.0, tmp_path / "whole", case.origin)).about
+    # At full scale the climb's own fits say what they said when the expert was first calibrated.
+    assert whole["calibration"] == pytest.approx(about["calibration"], rel=1e-3)
+    assert whole["scaled"]["calibrated_on_rows"] > 0
+    half = Expert.load(dial.rescale(case.expert, 0.5, tmp_path / "half", case.origin)).about
+    assert half["calibration"] != pytest.approx(about["calibration"], rel=1e-3)
+    quarter = Expert.load(dial.rescale(Expert.load(tmp_path / "half"), 0.5, tmp_path / "quarter", case.origin)).about
+    straight = Expert.load(dial.rescale(case.expert, 0.25, tmp_path / "straight", case.origin)).about
+    assert quarter["calibration"] == straight["calibration"]
+
+
+def test_where_the_held_out_rows_are_not_at_hand_the_record_says_so(case, tmp_path):
+    kept = Expert.load(dial.rescale(case.expert, 0.5, tmp_path / "kept", None, "the file has moved")).about
+    assert kept["calibration"] == case.expert.about["calibration"]
+    assert kept["scaled"]["calibrated_on_rows"] is None
+    assert kept["scaled"]["calibration"].endswith("the file has moved")
+    gone = replace(case.origin, run=tmp_path)
+    about = Expert.load(dial.rescale(case.expert, 0.5, tmp_path / "gone", gone)).about
+    assert "no longer in its run's folder" in about["scaled"]["calibration"]
+
+
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")
 def test_peft_itself_reads_a_scaled_adapter(case, tmp_path):
     from peft import PeftModel

@@ -14,7 +14,7 @@ from metier.evaluate.bias import group_errors, group_gaps
 from metier.evaluate.bias.group_rates import GAPS, SHARES, Rates
 from metier.evaluate.case import Case
 from metier.evaluate.intervals import Gain, Interval, bootstrap, wilson
-from metier.tasks.contract import Array
+from metier.tasks.contract import Array, Target
 from metier.tune import mitigation
 
 _FEWEST_FOR_CALIBRATION = 20
@@ -65,9 +65,8 @@ def compare(case: Case, all_groups: Sequence[Groups]) -> list[Compared]:
     return out
 
 
-def positive(case: Case) -> Array:
+def positive(target: Target) -> Array:
     """The codes of the labels looked at: the one looked for where there are two, else each against the rest."""
-    target = case.expert.target
     return np.array([mitigation.positive(target)]) if target.width == 2 else np.arange(target.width)
 
 
@@ -76,9 +75,11 @@ Found = tuple[dict[str, Any], dict[str, float], Mapping[str, Gain]]
 
 def _shares_of(case: Case, groups: Groups) -> Found:
     truth, outputs, level = case.evaluation.truth, case.evaluation.outputs, case.level
-    gaps = group_gaps.measure(groups, truth, outputs, case.generic_outputs, positive(case), level=level, seed=case.seed)
+    gaps = group_gaps.measure(
+        groups, truth, outputs, case.generic_outputs, positive(case.expert.target), level=level, seed=case.seed
+    )
     names = case.expert.target.values(np.arange(case.expert.target.width))
-    rates, intervals = _rates(groups, gaps.rates, gaps.label, level)
+    rates, intervals = shares_json(groups, gaps.rates, gaps.label, level)
     calibration = _calibration(case, groups)
     for name, found in calibration.items():
         rates[name]["calibration_error"] = None if found is None else found.value
@@ -92,7 +93,7 @@ def _shares_of(case: Case, groups: Groups) -> Found:
         "rows": len(truth),
         "intervals": {"rates": intervals, **{name: gaps.intervals[name].as_json() for name in GAPS}},
         "generic": {
-            "rates": _rates(groups, gaps.generic, gaps.label, level)[0],
+            "rates": shares_json(groups, gaps.generic, gaps.label, level)[0],
             **{name: _plain(value) for name, value in gaps.generic_gaps.items()},
         },
     }
@@ -108,7 +109,7 @@ def _shares_of(case: Case, groups: Groups) -> Found:
     return figures, {name: gaps.p[name] for name in _TESTED}, gaps.tuning
 
 
-def _rates(groups: Groups, found: Rates, label: int, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def shares_json(groups: Groups, found: Rates, label: int, level: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Group -> its shares as plain numbers, and the same with their intervals (Wilson's)."""
     plain: dict[str, Any] = {}
     intervals: dict[str, Any] = {}

@@ -22,7 +22,7 @@ from metier.evaluate.bias.group_report import GAP_OF, Compared
 from metier.evaluate.case import Case
 from metier.evaluate.intervals import Gain, Interval, bootstrap, paired_gain
 from metier.tasks.contract import Array, Examples, Rung, Work
-from metier.tune.mitigation import balanced, positive, reweighed, thresholds
+from metier.tune.mitigation import balanced, crossfitted, positive, reweighed
 
 _MOST_ROWS = 20_000  # trained on, evenly drawn: enough to compare ways by
 
@@ -119,18 +119,8 @@ class _Ground:
 def _thresholded(ground: _Ground, *, of_true: bool) -> Eased:
     """Each half of the rows answered with thresholds found on the other half."""
     case, groups = ground.case, ground.groups
-    outputs, truth = np.asarray(case.evaluation.outputs, np.float64), case.evaluation.truth
-    label = positive(case.expert.target)
-    scores, wanted = outputs[:, label] - outputs[:, 1 - label], truth == label
-    # Halves of every group and label alike.
-    order = np.lexsort((np.random.default_rng(case.seed).random(len(truth)), truth, groups.codes))
-    half = np.zeros(len(truth), np.int64)
-    half[order] = np.arange(len(truth)) % 2
-    after = outputs.copy()
-    for side in (0, 1):
-        here, there = np.flatnonzero(half == side), np.flatnonzero(half != side)
-        found = thresholds(scores[here], wanted[here], groups.take(here), of_true=of_true)
-        after[there, label] -= found[groups.codes[there]]
+    outputs, label = np.asarray(case.evaluation.outputs, np.float64), positive(case.expert.target)
+    after = crossfitted(outputs, case.evaluation.truth, groups, label, of_true=of_true, seed=case.seed)
     share = "of the rows truly so" if of_true else "of its rows"
     how = f"a threshold for each group, so that the label is given to the same share {share}"
     return ground.eased("group-thresholds", outputs, after, how)

@@ -122,8 +122,6 @@ def _notes(case: Case, compared: Sequence[Compared], swapped: Swapped) -> list[s
             f"The expert reads {', '.join(read)}. Whether it learnt more from that than chance could not be tested, "
             f"so no bias is called: {case.no_origin}."
         )
-    if swapped.axes and case.expert.thresholds is not None:
-        notes.append("Words swapped in texts are judged before the thresholds of groups are applied.")
     unproven = [axis.title for axis in swapped.axes if axis.neutral is None and axis.p_directed is None]
     if unproven:
         notes.append(

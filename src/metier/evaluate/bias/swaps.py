@@ -179,7 +179,7 @@ def _axis(case: Case, terms: Terms, name: str, found: list[Wordings], share: flo
     texts = [version.text for each in found for version in each.versions]
     task, whole = case.expert.task, case.examples.inputs
     inputs = task.with_values(whole.take(pa.array(rows)), name, texts)
-    expert, generic = both(case, inputs)
+    expert, generic = both(case, inputs, case.shifts(rows))
     data = _data_words(case, name, found, terms)
     told = effects(found, expert, None if data is None else data.spread)
     standing_out = strongest(told)
@@ -243,7 +243,7 @@ def _data_words(case: Case, name: str, found: Sequence[Wordings], terms: Terms) 
         return None
     rows = np.array([row for _, row, _, _ in swaps])
     inputs = task.with_values(whole.take(pa.array(rows)), name, [text for *_, text in swaps])
-    after = both(case, inputs)
+    after = both(case, inputs, case.shifts(rows))
     tolerance = after[0].tolerance
     before = answers(case.evaluation.outputs[rows], tolerance), answers(case.generic_outputs[rows], tolerance)
     signs, numbers = (np.array([each[at] for each in swaps]) for at in (2, 0))
@@ -262,7 +262,7 @@ def _learnt(case: Case, terms: Terms, name: str) -> float:
     """p that training labels have nothing to do with who is meant; 1 where the training rows are not at hand.
 
     It stands in for words of the data where these are too few. What is left of a label is its distance from the
-    expert's answer averaged over all identities' versions of the text.
+    expert's answer averaged over all identities' versions of the text; groups' thresholds say nothing of labels.
     """
     if case.origin is None:
         return 1.0

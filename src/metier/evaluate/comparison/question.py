@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from metier import files
 from metier.errors import UsageError
 from metier.evaluate.case import Answer, Case
 from metier.evaluate.comparison.equivalence import Equivalence, equivalence, usual_margin
@@ -15,6 +16,7 @@ from metier.evaluate.comparison.power import Power, power_of
 from metier.evaluate.intervals import Gain, paired_gain
 from metier.evaluate.multiple_tests import holm
 from metier.expert import Expert
+from metier.govern import record
 from metier.tasks.contract import Array, Metric, Section, Target
 
 # A label the other expert does not know gets this logarithm of a probability.
@@ -67,7 +69,8 @@ def compare(case: Case, other: Expert) -> Answer:
         name = str(other.folder)
     notes = [f"{lost:,} rows that {name} cannot read are left out of the comparison with it."] if lost else []
     section = _section(case, found, name, f"This expert against {name}")
-    return Answer(figures={"against": {"expert": name, **found.as_json()}}, sections=[section], notes=notes)
+    known = {"expert": name, "manifest": files.sha256(other.folder / record.MANIFEST)}
+    return Answer(figures={"against": {**known, **found.as_json()}}, sections=[section], notes=notes)
 
 
 def with_generic(case: Case) -> Answer:

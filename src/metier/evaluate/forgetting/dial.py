@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from metier import files
 from metier.errors import ExpertError, UsageError
 from metier.evaluate.forgetting.ability import Ability, ability, interval, share_kept
+from metier.evaluate.forgetting.recalibrate import Recalibrated, recalibrated
 from metier.evaluate.intervals import Interval, bootstrap
 from metier.govern import record
 from metier.tasks.contract import Array, Inputs, TrainingRung
@@ -23,6 +24,7 @@ from metier.tasks.contract import Array, Inputs, TrainingRung
 if TYPE_CHECKING:
     from metier.evaluate.case import Case
     from metier.expert import Expert
+    from metier.govern.origin import Origin
 
 SCALES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _HALVINGS = 3  # of the gap in which the limit lies: to a thirty-second
@@ -58,11 +60,14 @@ def training_rung(expert: Expert) -> TrainingRung | None:
     return None
 
 
-def rescale(expert: Expert, scale: float, folder: str | Path) -> Path:
+def rescale(
+    expert: Expert, scale: float, folder: str | Path, origin: Origin | None = None, no_origin: str = ""
+) -> Path:
     """Write this expert anew with `scale` (0..1) of its tuning: a whole, sealed expert; nothing is trained.
 
-    The adapter stays in PEFT's layout. Confidence stays calibrated as it was at full scale; `metier.json` names the
-    scale and the root of the expert it was made from. Returns the folder. Raises UsageError, ExpertError.
+    The adapter stays in PEFT's layout. With `origin` its confidence and thresholds are calibrated again at this scale,
+    on the held-out rows; else they stay as they were. `metier.json` says which, under `scaled`, beside the scale and
+    the root of the expert it was made from. Returns the folder. Raises UsageError, ExpertError.
     """
     if not 0 <= scale <= 1:
         raise UsageError("bad-scale", "The scale must lie within 0 and 1.", found=f"{scale:g}", fix="Give 0.5, say.")
@@ -77,11 +82,24 @@ def rescale(expert: Expert, scale: float, folder: str | Path) -> Path:
     with files.write_folder(folder) as building:
         rung.rescale(expert.folder, scale, building, expert.trunk)
         shutil.copytree(expert.folder / "generic", building / "generic")
-        before = expert.about.get("scaled", {}).get("scale", 1.0)
-        scaled = {"scale": before * scale, "from": record.chain(expert.folder, record.MANIFEST)["root"]}
-        files.write_json(building / "metier.json", {**expert.about, "scaled": scaled})
+        whole = expert.about.get("scaled", {}).get("scale", 1.0) * scale
+        scaled = {"scale": whole, "from": record.chain(expert.folder, record.MANIFEST)["root"]}
+        found = recalibrated(expert, origin, rung, whole) if origin is not None and origin.run else no_origin
+        about = {**expert.about, "scaled": {**scaled, **_calibration_of(found)}}
+        if isinstance(found, Recalibrated):
+            about |= {"calibration": dict(found.calibration), "threshold": found.threshold}
+            about |= {"group_thresholds": found.group_thresholds}
+        files.write_json(building / "metier.json", about)
         record.seal_expert(building)
     return Path(folder)
+
+
+def _calibration_of(found: Recalibrated | str) -> dict[str, Any]:
+    """What the record says of the calibration: the rows it was found on or, where it stayed, why."""
+    if isinstance(found, Recalibrated):
+        return {"calibrated_on_rows": found.rows}
+    why = f": {found}" if found else ""
+    return {"calibrated_on_rows": None, "calibration": f"as it was before scaling{why}"}
 
 
 def turn(
@@ -116,6 +134,7 @@ def _point(case: Case, rung: TrainingRung, scale: float, ends: Mapping[float, Ab
         outputs, found = case.evaluation.outputs[rows], ends[1.0]
     else:
         raw, known = _at(case, rung, scale, case.examples.take(rows).inputs, ends.get(scale))
+        raw = case.expert.shifted(raw, case.shifts(rows))
         outputs, found = target.calibrated(raw, case.expert.about["calibration"]), known
     truth = case.examples.targets[rows]
     return Point(

@@ -2,8 +2,8 @@
 
 The attacker sees the expert's loss on a row and how hard that row is for a reference: the generic base with a head
 fitted on other rows of the same trade (calibrated difficulty, Watson et al. 2022; with one reference, the offline test
-of Carlini et al. 2022). An expert that generates text adds canaries here, as a second kind of evidence: sentences
-planted in training, and how much surer it is of them than of their like. Nothing of a row's text is shown or kept.
+of Carlini et al. 2022). An expert that writes text is asked for planted secrets too (`planted`). Nothing of a row's
+text is shown or kept.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from metier.data.split import input_hashes
 from metier.evaluate.case import Answer, Card, Case, Standing
+from metier.evaluate.privacy import planted
 from metier.evaluate.privacy.attack import Leak, leak_of, residual, surprise
 from metier.tasks.contract import Array, Section
 
@@ -25,6 +26,8 @@ _SHOWN = 10
 # Where the whole interval lies under the first, rows can hardly be told; where it lies above the second, they can.
 _SAFE, _LEAKS = 0.60, 0.70
 _CHANCE = 0.5
+# The worst first: of two answers the worse one is on the card.
+_ORDER: tuple[Standing, ...] = ("bad", "look", "good", "unknown")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class Sides:
 
 
 def ask(case: Case) -> Answer:
+    """Whether rows can be told to have been trained on and, of an expert that writes text, what it gives away."""
+    rows, secrets = membership(case), planted.ask(case)
+    figures = {**rows.figures["privacy"], **secrets.figures.get("privacy", {})}
+    cards = [card for card in (secrets.card, rows.card) if card is not None]
+    card = min(cards, key=lambda card: _ORDER.index(card.standing))
+    return Answer({"privacy": figures}, [*rows.sections, *secrets.sections], card, [*rows.notes, *secrets.notes])
+
+
+def membership(case: Case) -> Answer:
     """The AUC of the best-informed attack with its interval, its power at few false alarms, and the rows most exposed.
 
     Without the training rows nothing can be said.
