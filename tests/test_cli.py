@@ -466,6 +466,8 @@ COMMANDS = [
     "verify",
     "doctor",
     "documents",
+    "forget",
+    "pack",
 ]
 GROUPS = ["data", "ledger"]
 
