@@ -12,6 +12,7 @@ from benchmarks.common import ROOT, recorded
 from benchmarks.datasets import SPECS, TABLE
 from benchmarks.report_data_room import DATA_ROOM
 from benchmarks.report_evidence import EVIDENCE
+from benchmarks.report_serving import SERVING
 from benchmarks.report_wanted import Figures, Wanted
 
 NOT_RUN = "not run yet"
@@ -231,6 +232,8 @@ def page() -> str:
         "\n".join(figures(DATA_ROOM)),
         "## Figures wanted of the evidence",
         "\n".join(figures(EVIDENCE)),
+        "## Figures wanted of serving",
+        "\n".join(figures(SERVING)),
         "## Data sets",
         f"{len(SPECS) - tables} of texts, {tables} of rows. Ours: test metric (95% interval), chosen rung, wall seconds"
         " of the whole process, its peak memory.",

@@ -28,6 +28,7 @@ ALL = {
     "forecast": ((), ("sms_spam", "--rows", "300")),
     "peers_train": ((), ("--rows", "120", "--epochs", "1", "--learning-rates", "1e-4")),
     "few_shot": ((), ("sms_spam", "--seeds", "1", "--shots", "8", "--test-rows", "50")),
+    "serve_engine": ((), ("--experts", "1", "8", "--texts", "256", "--times", "1", "--rows", "400")),
 }
 
 

@@ -97,6 +97,22 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_image_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a residual network of two stages, its classes named after shapes, and its image processor."""
+    import torch
+    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetForImageClassification
+
+    folder = tmp_path_factory.mktemp("bases") / "tiny-images"
+    torch.manual_seed(0)
+    names = dict(enumerate(("circle, disc", "filled square", "stripes", "dog")))
+    sizes = {"embedding_size": 16, "hidden_sizes": [16, 24], "depths": [1, 1], "layer_type": "basic"}
+    config = ResNetConfig(**sizes, id2label=names, label2id={name: code for code, name in names.items()})
+    ResNetForImageClassification(config).save_pretrained(folder)
+    ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=1.0).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def ticket_file(tmp_path: Path) -> Path:
     """240 easy tickets."""

@@ -465,11 +465,16 @@ COMMANDS = [
     "predict",
     "verify",
     "doctor",
+    "release",
+    "approve",
+    "rollback",
+    "history",
+    "ethics",
     "documents",
     "forget",
     "pack",
 ]
-GROUPS = ["data", "ledger"]
+GROUPS = ["data", "findings", "ledger", "people", "releases"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

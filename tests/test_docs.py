@@ -149,3 +149,11 @@ def test_every_page_of_docs_is_reached_from_the_readme() -> None:
     texts += [page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "docs"]
     linked = {Path(link).name for text in texts for link in LINK.findall(text)}
     assert {page.name for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_every_gate_of_a_policy_is_documented() -> None:
+    from metier.govern.policy import Policy
+
+    rows = re.findall(r"^\| (`[^|]+`) \|", (ROOT / "docs" / "governing.md").read_text(encoding="utf-8"), re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(told) == sorted(Policy.model_fields)

@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from metier import __version__, cli_choose, cli_data, cli_documents, cli_explain, cli_forget, cli_govern
+from metier import (
+    __version__,
+    cli_choose,
+    cli_data,
+    cli_documents,
+    cli_explain,
+    cli_forget,
+    cli_govern,
+    cli_people,
+    cli_release,
+)
 from metier.cli_options import Screen, choices, common, given
 
 
@@ -150,3 +160,13 @@ main.add_command(cli_explain.explain)
 main.add_command(cli_forget.forget)
 main.add_command(cli_forget.pack)
 main.add_command(cli_govern.ledger)
+for command in (
+    cli_release.release,
+    cli_release.approve,
+    cli_release.rollback,
+    cli_release.history,
+    cli_release.releases,
+):
+    main.add_command(command)
+for command in (cli_people.people, cli_people.findings, cli_people.ethics):
+    main.add_command(command)

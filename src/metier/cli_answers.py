@@ -17,7 +17,7 @@ from metier.curate.findings import Finding
 from metier.data.dataset import Dataset
 from metier.errors import UsageError
 from metier.evaluate.room import Evaluated
-from metier.expert import Expert, Prediction, opened
+from metier.expert import Expert, Prediction, folder_of
 from metier.govern.verify import Verdict
 from metier.lifecycle import Tuned
 from metier.pages import mitigated
@@ -199,7 +199,7 @@ def verified(verdict: Verdict) -> None:
 def predict(folder: str, data: str, output: str | None, workspace: str | None, progress: Progress) -> dict[str, Any]:
     """Answer a file's rows or stdin's lines, into a table or as JSON lines on stdout."""
     pieces = (
-        _from_stdin(opened(folder, Workspace.find(workspace)), progress)
+        _from_stdin(folder_of(folder, Workspace.find(workspace)), progress)
         if data == "-"
         else lifecycle.predict(folder, data, workspace=workspace, progress=progress)
     )

@@ -28,13 +28,14 @@ from metier.cli_options import Screen, common
 def documents(screen: Screen, workspace: str | None, release: str, output: str | None, **options: Any) -> None:
     """Write the model card, data sheet, technical files, crosswalks and bill of materials of RELEASE (or an expert)."""
     from metier.errors import UsageError
+    from metier.govern.documented import known
     from metier.govern.documents import room, told
     from metier.govern.documents.find import dossier_of
     from metier.govern.ledger.note import note
     from metier.workspace import Workspace
 
     place = Workspace.find(workspace)
-    dossier = dossier_of(release, place, since=options["since"])
+    dossier = dossier_of(release, place, registry=lambda name: known(name, place), since=options["since"])
     if options["questions"]:
         open_ = room.questions(dossier, options["answers"])
         screen.show(open_, lambda: told.questions(open_))

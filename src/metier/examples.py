@@ -1,4 +1,4 @@
-"""Where the bundled example data lies: in the repository's examples folder, or inside the installed package."""
+"""The bundled example data: where it lies, in the repository or inside the installed package; what is asked of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from metier.errors import DataError
 _PACKAGE = Path(__file__).parent
 # A checkout comes first: there the examples can be made anew. A wheel carries copies under `_examples`.
 _CHECKOUT = _PACKAGE.parents[1]
+
+# What a customer might say next; the demo's expert answers it.
+SPOKEN = (
+    "my wallet is gone and the card was in it, please stop it",
+    "you took money from my account twice for the same coffee",
+    "the app says the code is wrong and now it won't let me in",
+)
 
 
 def path(name: str) -> Path:

@@ -9,25 +9,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from safetensors import SafetensorError
 
 from metier import __version__, files, tasks
-from metier.data.dataset import Column, Dataset, Schema, Source
-from metier.errors import DataError, ExpertError
+from metier.answering import Answering
+from metier.answering import Prediction as Prediction
+from metier.data.dataset import Dataset, Schema
+from metier.errors import ExpertError
 from metier.govern import record
 from metier.plan import Plan
 from metier.progress import Progress, Silent
 from metier.tasks import blend, targets
-from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Task
+from metier.tasks.contract import Array, Inputs, Predictor, Rung, Target, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 from metier.tune import shards
-from metier.tune.mitigation import GroupThresholds
 from metier.workspace import Workspace
 
 ABOUT = "metier.json"
@@ -37,32 +38,9 @@ _CHUNK = 65_536
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One answer: a label or a number, how sure (0..1), and whether a person should answer instead.
-
-    `low` and `high` hold a number's interval. A row that could not be read has prediction None and abstains.
-    """
-
-    prediction: Any
-    confidence: float
-    abstain: bool
-    low: float | None = None
-    high: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """What `predict` writes for one row."""
-        out = {"prediction": self.prediction, "confidence": round(self.confidence, 6), "abstain": self.abstain}
-        return out if self.low is None else {**out, "low": self.low, "high": self.high}
-
-
-@dataclass(frozen=True)
-class Expert:
+class Expert(Answering):
     """A tuned model, ready to predict."""
 
-    folder: Path
-    about: Mapping[str, Any]
-    task: Task
-    target: Target
     trunk: Trunk
     predictor: Predictor
     generic: Predictor
@@ -73,34 +51,13 @@ class Expert:
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
-        folder = opened(folder, Workspace.find() if cache is None else Workspace(cache.parent))
-        about = read_about(folder)
-        try:
-            task = tasks.get(about["task"])
-            target = targets.from_record(about["target"])
-            trunk = Trunk(base_of(folder, about), cache, progress or Silent())
-            rungs = {rung.name: rung for rung in task.rungs(target)}
-            own = trunk
-            if "runtime" in about:
-                from metier.trunk.onnx import OnnxTrunk
-
-                own = OnnxTrunk(trunk.base, folder / about["runtime"]["file"], trunk.progress)
-            return cls(
-                folder=folder,
-                about=about,
-                task=task,
-                target=target,
-                trunk=trunk,
-                predictor=shards.load(rungs[about["rung"]], folder, own, target),
-                generic=shards.load(rungs[about["generic"]], folder / GENERIC, trunk, target),
-            )
-        except (OSError, KeyError, ValueError, SafetensorError) as error:
-            raise ExpertError(
-                "broken-expert",
-                "An expert's folder must be whole, as metier wrote it.",
-                found=f"{folder}: {type(error).__name__}: {error}",
-                fix=f"metier verify {folder} names the first file that differs; copy the whole folder again.",
-            ) from error
+        with whole(folder):
+            opened = manner(folder_of(folder, Workspace.find() if cache is None else Workspace(cache.parent)))
+            trunk = opened.task.trunk(base_of(opened), cache, progress or Silent())
+            rung = rung_of(opened, opened.about["generic"])
+            generic = shards.load(rung, opened.folder / GENERIC, trunk, opened.target)
+            own = own_predictor(opened, trunk)
+            return cls(opened.folder, opened.about, opened.task, opened.target, trunk, own, generic)
 
     def predict(self, rows: Any) -> list[Prediction]:
         """Answer rows, one Prediction each, in order.
@@ -117,53 +74,20 @@ class Expert:
         """Answers in pieces of up to 65,536 rows, so that memory stays bounded."""
         for at in range(0, len(dataset), _CHUNK):
             piece = replace(dataset, table=dataset.table.slice(at, _CHUNK))
-            yield self._answers(piece)
-
-    def examples(self, rows: Any) -> Examples:
-        """Rows -> Examples with this expert's own labels."""
-        return self.task.prepare(self.dataset(rows), self.plan, self.target)
-
-    def unlabelled(self, dataset: Dataset) -> Examples:
-        """Rows -> Examples that no label is read for, whatever stands in a column of labels."""
-        without = replace(dataset, schema=replace(dataset.schema, target=None))
-        return self.task.prepare(without, self.plan, self.target)
-
-    @property
-    def thresholds(self) -> GroupThresholds | None:
-        """What is taken off a label's outputs group by group, where the expert was tuned so."""
-        record = self.about.get("group_thresholds")
-        return None if record is None else GroupThresholds.read(record)
-
-    def shifts(self, table: pa.Table, rows: Array) -> Array | None:
-        """(n,) what `thresholds` take off these rows of a table, None where there are none; for `outputs`."""
-        thresholds = self.thresholds
-        return None if thresholds is None else thresholds.of(table, rows)
+            asked = self.asked(piece)
+            yield self.answered(asked, self.predictor.outputs(asked.inputs) if len(asked) else None)
 
     def outputs(self, inputs: Inputs, shifts: Array | None = None) -> Array:
         """Inputs -> raw outputs (n, k) or (n,); less `shifts` where the expert has a threshold for each group."""
         return self.shifted(self.predictor.outputs(inputs), shifts)
 
-    def shifted(self, outputs: Array, shifts: Array | None) -> Array:
-        """Raw outputs less what each row's group has taken off."""
-        thresholds = self.thresholds
-        if thresholds is None or shifts is None:
-            return outputs
-        return thresholds.applied(outputs, shifts, self.target)
-
-    def dataset(self, rows: Any) -> Dataset:
-        """Any rows as a Dataset whose columns mean what they meant in tuning."""
-        if isinstance(rows, Dataset):
-            return replace(rows, schema=self._schema(rows.table))
-        table = _table(rows, self.about["reads"])
-        return Dataset(table, self._schema(table), Source("memory", "", 0, "memory"))
-
     def merge(self, folder: str | Path) -> Path:
-        """Write one self-contained expert: the tuned weights as a plain transformers model, tokenizer and head.
+        """Write one self-contained expert: the tuned weights as a plain transformers model, and what goes with them.
 
-        Only kinds that read texts through the base can be merged. Returns the folder; raises ExpertError.
+        Only rungs that read through a base can be merged. Returns the folder; raises ExpertError.
         """
         trunk, head = getattr(self.predictor, "trunk", None), getattr(self.predictor, "head", None)
-        if trunk is None or head is None:
+        if trunk is None or head is None or not trunk.base.layers:
             raise ExpertError(
                 "nothing-to-merge",
                 "Merging needs an expert whose rung uses the base: frozen, adapter or full.",
@@ -179,6 +103,7 @@ class Expert:
                 "tokenizer_config.json",
                 "sentence_bert_config.json",
                 "1_Pooling/config.json",
+                bases.PREPROCESSOR,
             ):
                 if (origin / name).is_file():
                     (building / name).parent.mkdir(exist_ok=True)
@@ -188,50 +113,11 @@ class Expert:
             blend.copy(self.folder, building)
             shutil.copytree(self.folder / GENERIC, building / GENERIC)
             about = {**self.about, "rung": "frozen", "merged_from": self.about["rung"]}
-            about["base"] = bases.find(str(building)).record() | {"name": self.about["name"]}
+            about["base"] = self.task.base(str(building)).record() | {"name": self.about["name"]}
             about["base_is"] = "."
             files.write_json(building / ABOUT, about)
             record.seal_expert(building)
         return Path(folder)
-
-    # -------------------------------------------------------------------------------------------------- inside
-
-    def _answers(self, dataset: Dataset) -> list[Prediction]:
-        answers = [Prediction(None, 0.0, True)] * len(dataset)
-        try:
-            # Whatever stands in a column of labels: nothing, or a label nobody has trained on.
-            examples = self.unlabelled(dataset)
-        except DataError as error:
-            if error.code == "nothing-left":
-                return answers
-            raise
-        if not len(examples.rows):
-            return answers
-        outputs = self.outputs(examples.inputs, self.shifts(dataset.table, examples.rows))
-        found = self.target.decode(outputs, self.about["calibration"], self.about["threshold"])
-        for at, row in enumerate(examples.rows):
-            low, high = (None, None) if found.interval is None else map(float, found.interval[at])
-            answers[row] = Prediction(found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high)
-        return answers
-
-    @property
-    def plan(self) -> Plan:
-        """What its kind is asked with: nothing but the kind."""
-        return Plan.of(kind=self.about["task"])
-
-    def _schema(self, table: pa.Table) -> Schema:
-        absent = [name for name in self.about["reads"] if name not in table.column_names]
-        if absent:
-            raise ExpertError(
-                "missing-columns",
-                f"This expert reads the columns {', '.join(self.about['reads'])}.",
-                found=f"no {', '.join(absent)} among {', '.join(table.column_names)}",
-                fix="Rename the columns, or give texts as a plain list or one text a line.",
-            )
-        columns = tuple(Column(**column) for column in self.about["columns"] if column["name"] in table.column_names)
-        named = {column.name for column in columns}
-        target = self.about["target_column"]
-        return Schema(columns, target if target in named else None)
 
 
 def name_of(folder: str | Path) -> str:
@@ -321,7 +207,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def opened(path: str | Path, place: Workspace) -> Path:
+# -------------------------------------------------------------------------------------------- the parts of an expert
+
+
+def folder_of(path: str | Path, place: Workspace) -> Path:
     """The expert's folder; of a packed one, once it has been verified, the folder it is unpacked to.
 
     Raises ExpertError for a pack that was altered or signed by a key that is not trusted.
@@ -342,14 +231,48 @@ def copied(folder: Path, output: str | Path | None) -> Path:
     return Path(output)
 
 
-def base_of(folder: Path, about: Mapping[str, Any]) -> bases.Base:
-    """The base of an expert's folder: the one recorded, by its hash. Raises BaseError, ExpertError."""
-    wanted = about["base"]
-    name = str(folder) if about["base_is"] == "." else about["base_is"]
-    packed = folder.parent / "base"  # an expert that was packed with its base brings it along
-    if (folder.parent.parent.name, folder.name) == ("packs", "expert") and packed.is_dir():
+@contextmanager
+def whole(folder: str | Path) -> Iterator[None]:
+    """What is missing or broken in an expert's folder becomes an ExpertError."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise ExpertError(
+            "broken-expert",
+            "An expert's folder must be whole, as metier wrote it.",
+            found=f"{folder}: {type(error).__name__}: {error}",
+            fix=f"metier verify {folder} names the first file that differs; copy the whole folder again.",
+        ) from error
+
+
+def manner(folder: str | Path) -> Answering:
+    """How the expert in a folder reads and answers; no weights are read. Raises ExpertError."""
+    about = read_about(Path(folder))
+    return Answering(Path(folder), about, tasks.get(about["task"]), targets.from_record(about["target"]))
+
+
+def rung_of(expert: Answering, name: str) -> Rung:
+    """A rung of the ladder that the expert was tuned on."""
+    return {rung.name: rung for rung in expert.task.rungs(expert.target)}[name]
+
+
+def own_predictor(expert: Answering, trunk: Trunk) -> Predictor:
+    """The expert's own predictor, over this trunk of its base or, where it was exported, over its own file."""
+    if "runtime" in expert.about:
+        from metier.trunk.onnx import OnnxTrunk
+
+        trunk = OnnxTrunk(trunk.base, expert.folder / expert.about["runtime"]["file"], trunk.progress)
+    return shards.load(rung_of(expert, expert.about["rung"]), expert.folder, trunk, expert.target)
+
+
+def base_of(expert: Answering) -> bases.Base:
+    """The base that the expert was tuned from. Raises BaseError where it is not here, ExpertError where it differs."""
+    wanted = expert.about["base"]
+    name = str(expert.folder) if expert.about["base_is"] == "." else expert.about["base_is"]
+    packed = expert.folder.parent / "base"  # an expert that was packed with its base brings it along
+    if (expert.folder.parent.parent.name, expert.folder.name) == ("packs", "expert") and packed.is_dir():
         name = str(packed) + (f":{wanted['form']}" if wanted.get("form") else "")
-    base = bases.find(name, max_tokens=wanted["max_tokens"])
+    base = expert.task.base(name, max_tokens=wanted["max_tokens"] or None)
     if base.sha256 != wanted["sha256"]:
         raise ExpertError(
             "other-base",
@@ -358,28 +281,3 @@ def base_of(folder: Path, about: Mapping[str, Any]) -> bases.Base:
             fix="Put the same base back, or tune again.",
         )
     return base
-
-
-def _table(rows: Any, reads: Sequence[str]) -> pa.Table:
-    if isinstance(rows, pa.Table):
-        return rows
-    if hasattr(rows, "to_arrow"):
-        return rows.to_arrow()
-    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
-        return pa.Table.from_pandas(rows, preserve_index=False)
-    rows = [rows] if isinstance(rows, str | Mapping) else list(rows)
-    if rows and isinstance(rows[0], Mapping):
-        names = dict.fromkeys(name for row in rows for name in row)
-        return pa.table({str(name): _values([row.get(name) for row in rows]) for name in names})
-    texts = pa.array([None if text is None else str(text) for text in rows], pa.large_string())
-    return pa.table(
-        {name: texts if at == 0 else pa.nulls(len(rows), pa.large_string()) for at, name in enumerate(reads)}
-    )
-
-
-def _values(values: list[Any]) -> pa.Array:
-    """A column of Python values; of several types in one column, as the texts that a file would hold."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError):
-        return pa.array([None if value is None else str(value) for value in values], pa.large_string())

@@ -30,7 +30,7 @@ def export(
     """
     loaded = expert if isinstance(expert, Expert) else Expert.load(expert)
     trunk, head = getattr(loaded.predictor, "trunk", None), getattr(loaded.predictor, "head", None)
-    if trunk is None or head is None or "runtime" in loaded.about:
+    if trunk is None or head is None or not trunk.reads_texts or "runtime" in loaded.about:
         raise ExpertError(
             "nothing-to-export",
             "ONNX holds an expert that reads texts through its base: rung frozen, adapter or full.",

@@ -41,12 +41,6 @@ if TYPE_CHECKING:
     from metier.evaluate.room import Evaluated
     from metier.explain.room import Explained
 
-_SPOKEN = (
-    "my wallet is gone and the card was in it, please stop it",
-    "you took money from my account twice for the same coffee",
-    "the app says the code is wrong and now it won't let me in",
-)
-
 
 @dataclass(frozen=True)
 class Tuned:
@@ -68,6 +62,8 @@ def inspect(data: str | Path, *, workspace: str | Path | None = None, **choices:
     """What is in a file, what task it looks like, and what will hurt; the shape of `inspect --json`."""
     plan, place = Plan.of(**choices), Workspace.find(workspace)
     dataset = read(data, plan, place)
+    if not dataset.schema.named("text"):
+        return inspect_dataset(dataset, plan)
     trunk = Trunk(bases.find(plan.base.base, max_tokens=plan.base.max_tokens))
     return inspect_dataset(dataset, plan, token_lengths=trunk.lengths, limit=trunk.base.max_tokens)
 
@@ -94,15 +90,18 @@ def tune(
         files.check_folder(output)
     dataset = read(data, plan, place)
     test = read(plan.data.test, plan, place) if plan.data.test else None
-    base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
-    material = _material(dataset, test, plan, progress)
-    key = run_records.key(plan, dataset, test, base)
+    task = tasks.of(dataset.schema, plan.data.kind)
+    base = task.base(plan.base.base, max_tokens=plan.base.max_tokens)
+    trunk = task.trunk(base, place.cache, progress)
+    material = _material(dataset, test, task, trunk, plan, progress)
+    beside = run_records.beside(material.examples, material.held_out_test)
+    key = run_records.key(plan, dataset, test, base, **beside)
     with place.open_run(key, plan.name or "expert", run_records.read_from(dataset, test)) as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
         elif shards_of is not None:
             shards.inherit(shards_of, run.folder)
-        tuned = _tune(run, material, Trunk(base, place.cache, progress), plan, progress, output)
+        tuned = _tune(run, material, trunk, plan, progress, output)
     reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
     note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
     return tuned
@@ -128,14 +127,16 @@ class _Material:
         return None if self.test is None or held_out is None else Tested(self.test, held_out)
 
 
-def _material(dataset: Dataset, test: Dataset | None, plan: Plan, progress: Progress) -> _Material:
-    task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
+def _material(
+    dataset: Dataset, test: Dataset | None, task: Task, trunk: Trunk, plan: Plan, progress: Progress
+) -> _Material:
     examples = task.prepare(dataset, plan)
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
     shards.check(plan)
-    private.check(ladder.forced(task.rungs(examples.target), plan), examples.target, plan)
+    wanted = ladder.possible(task.rungs(examples.target), plan, examples, trunk)
+    private.check(wanted, examples.target, plan)
     return _Material(
         dataset=dataset,
         test=test,
@@ -309,8 +310,8 @@ def demo(
         **choices,
     }
     tuned = tune(examples.path("support/tickets.csv"), workspace=workspace, progress=progress, **wanted)
-    answers = Expert.load(tuned.expert, progress=progress).predict(list(_SPOKEN))
-    return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(_SPOKEN, answers, strict=True)]
+    answers = Expert.load(tuned.expert, progress=progress).predict(list(examples.SPOKEN))
+    return tuned, [{"text": text, **answer.as_json()} for text, answer in zip(examples.SPOKEN, answers, strict=True)]
 
 
 def predict(
@@ -318,7 +319,7 @@ def predict(
 ) -> Iterator[tuple[Dataset, list[Prediction]]]:
     """Answer the rows of a file, in pieces: (the rows, their predictions)."""
     place = Workspace.find(workspace)
-    loaded = Expert.load(expert.opened(folder, place), progress=progress)
+    loaded = Expert.load(expert.folder_of(folder, place), progress=progress)
     dataset = loaded.dataset(read(data, loaded.plan, place))
     at = 0
     for answers in loaded.predicted(dataset):

@@ -43,7 +43,10 @@ class DataPlan(_Section):
     ignore: tuple[str, ...] = Field((), description="Columns to leave out.")
     group: str | None = Field(None, description="A column whose equal values must never be cut apart by the split.")
     kind: str | None = Field(
-        None, description="The kind of task: text-classification, text-regression, rows; found when left out."
+        None,
+        description=(
+            "The kind of task: text-classification, text-regression, rows, image-classification; found when left out."
+        ),
     )
     test: str | None = Field(None, description="A file of held-out rows, used once, for the final figures.")
     header: Literal["auto", "yes", "no"] = Field("auto", description="Whether the first line names the columns.")
@@ -63,7 +66,10 @@ class BasePlan(_Section):
 
     base: str = Field(
         "minilm",
-        description="minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id.",
+        description=(
+            "minilm (bundled), minilm:3 (its first 3 layers), a local folder, or a Hugging Face hub id; "
+            "for pictures a folder or id of an image model."
+        ),
     )
     max_tokens: int | None = Field(
         None, ge=8, description="Tokens read of each text; the base's own limit if left out."
@@ -137,7 +143,7 @@ class FairPlan(_Section):
 
 
 class AdapterPlan(_Section):
-    """The LoRA adapter (Hu et al. 2021) on all linear layers of the trained blocks."""
+    """The LoRA adapter (Hu et al. 2021) on all linear layers of the trained blocks; in image models on convolutions."""
 
     rank: int = Field(16, ge=1, le=256, description="Rank of the update.")
     alpha: int = Field(32, ge=1, description="Scale of the update; alpha / rank multiplies it.")

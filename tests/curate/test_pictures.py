@@ -30,7 +30,7 @@ def seen(tmp_path_factory):
             names.append(f"{seed}-{name}.png")
             what.append((seed, name))
             one.save(folder / names[-1])
-    pictures, reasons = read(names, folder)
+    pictures, reasons = read(names, [str(folder / name) for name in names])
     assert set(reasons) == {""}
     sketch = PictureSketch(pictures)
     pairs = sketch.candidates(np.arange(len(pictures)))
@@ -98,8 +98,10 @@ def test_equal_pixels_are_equal_in_any_form_and_torn_files_are_set_aside(tmp_pat
         "no.png",
         None,
     ]
-    pictures, reasons = read(names, tmp_path)
-    assert reasons.tolist() == [""] * 6 + ["the picture cannot be read"] * 2 + [
+    pictures, reasons = read(names, [name and str(tmp_path / name) for name in names])
+    assert reasons.tolist() == [""] * 6 + [
+        "the picture cannot be read",
+        "it is no picture of a form that is read",
         "there is no such picture",
         "no path of a picture",
     ]
@@ -190,10 +192,7 @@ def _moved(table, tmp_path):
     return place
 
 
-def test_tuning_on_pictures_is_refused_and_worth_too(tmp_path):
+def test_what_fixes_are_worth_is_refused(tmp_path):
     place = folder_of(tmp_path)
-    with pytest.raises(DataError) as refused:
-        metier.tune(place, workspace=tmp_path / "w")
-    assert refused.value.code == "images"
     with pytest.raises(MetierError, match="features"):
         metier.curate(place, workspace=tmp_path / "w", worth=True)

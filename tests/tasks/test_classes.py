@@ -186,7 +186,7 @@ def test_views_have_the_shapes_the_pages_draw() -> None:
     assert set(data["reliability"]) == {"ece", "ece_before", "bins"}
     assert set(data["reliability"]["bins"][0]) == {"confidence", "accuracy", "rows"}
     assert set(data["answering"]["points"][0]) == {"answered", "precision", "threshold"}
-    assert set(data["errors"]["rows"][0]) == {"row", "text", "truth", "prediction", "confidence"}
+    assert set(data["errors"]["rows"][0]) == {"row", "text", "picture", "truth", "prediction", "confidence"}
     for section in sections.values():
         assert section.lead.endswith(".")
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.test_pictures import png
+from tests.shapes import shapes
 
 from metier import tasks
 from metier.data.dataset import Dataset, Source
@@ -38,6 +40,8 @@ def examples(kind: str, rows: int = 60) -> Examples:
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.permutation(WORDS)[: rng.integers(6, 20)]) for _ in range(rows)]
     columns: dict[str, Any] = {"text": texts}
+    if kind == "image-classification":
+        columns = {"photo": [png(pixels) for pixels, _ in shapes(rows)[:rows]]}
     if kind == "rows":
         columns |= {
             "amount": [f"{value:.2f}" for value in rng.gamma(2.0, 50.0, rows)],
@@ -71,6 +75,7 @@ def test_so_many_were_found() -> None:
     assert {kind for kind, _ in EVERY} == set(tasks.names())
     assert len(named("text-classification")) == len(named("text-regression")) == 13
     assert len(named("rows")) == 7
+    assert set(named("image-classification")) == {"blur", "noise", "crop", "brightness", "JPEG"}
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
@@ -95,6 +100,8 @@ def test_a_stronger_change_leaves_less_of_what_was_there(kind: str, name: str) -
 
     def alike(severity: float) -> float:
         after = one.change(given_, severity, np.random.default_rng(3))
+        if hasattr(after, "pixels"):
+            return float(np.mean([_seen_alike(given_.inputs.pixels(at), after.pixels(at)) for at in range(20)]))
         pairs = [(task.render(given_.inputs, at), task.render(after, at)) for at in range(20)]
         return float(np.mean([SequenceMatcher(None, *pair, autojunk=False).ratio() for pair in pairs]))
 
@@ -103,6 +110,12 @@ def test_a_stronger_change_leaves_less_of_what_was_there(kind: str, name: str) -
     assert left[-1] < 1.0
     if name not in ("noisy numbers", "injection"):  # other digits, and other words, are no further from the old ones
         assert left == sorted(left, reverse=True)
+
+
+def _seen_alike(before: Any, after: Any) -> float:
+    """The share of a picture that is left and, where all of it is, how near its colours are."""
+    left = after.size / before.size
+    return left if left < 1 else 1 - float(np.abs(before.astype(float) - after).mean()) / 255
 
 
 @pytest.mark.parametrize("name", named("rows"))

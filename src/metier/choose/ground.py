@@ -10,7 +10,7 @@ import numpy as np
 from metier import lifecycle, tasks
 from metier.data.dataset import Dataset
 from metier.data.split import split
-from metier.errors import DataError
+from metier.errors import DataError, UsageError
 from metier.evaluate.metrics import find_metric
 from metier.plan import Plan
 from metier.tasks.contract import Examples, Metric, Rung, Task
@@ -57,7 +57,14 @@ def lay(data: str | Path, plan: Plan, place: Workspace) -> Ground:
             found=f"columns {', '.join(dataset.table.column_names)}, none of them plainly the target",
             fix="Name it with --target COLUMN.",
         )
-    task = tasks.get(plan.data.kind) if plan.data.kind else tasks.recognise(dataset.schema)[0]
+    task = tasks.of(dataset.schema, plan.data.kind)
+    if not task.compared:
+        raise UsageError(
+            "not-compared",
+            "Bases and ways are held against each other on texts and on rows of a table.",
+            found=f"{task.summary}: the kind {task.name}",
+            fix="Tune with each base in turn (metier tune --base FOLDER), then metier evaluate --against.",
+        )
     examples = task.prepare(dataset, plan)
     return Ground(
         plan=plan,

@@ -6,7 +6,6 @@ What is kept of each is small: a hash of its pixels as a person sees them, a gre
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metier.data.dataset import Dataset, Schema
-from metier.data.values import strings
-from metier.errors import DataError, ResourceError
+from metier.data.pictures import Unreadable, cells, folder_of, opened, pillow
+from metier.errors import DataError
 from metier.plan import Plan
 from metier.progress import Progress, Silent
 from metier.tasks import targets
@@ -28,7 +27,6 @@ Array = npt.NDArray[Any]
 
 SIDE = 48  # of a thumbnail
 TINTS = 8  # cells a side in which the colour is kept
-_READABLE = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 NO_FEATURES = "Pictures are compared with one another, but no base here reads them: {} was not asked."
 
 
@@ -90,9 +88,8 @@ class PictureTask:
         (name,) = self.reads(dataset.schema, plan)
         kind = target.kind if target is not None else targets.suggested(dataset.schema)
         labels = targets.read(dataset, kind, target)
-        place = Path(dataset.source.path).expanduser()
-        paths = strings(dataset.table, name).to_pylist()
-        found, reasons = read(paths, place if place.is_dir() else place.parent, progress)
+        place = folder_of(dataset)
+        found, reasons = read(*cells(dataset, name), progress)
         aside = {reason: np.flatnonzero(reasons == reason) for reason in sorted(set(reasons.tolist()) - {""})}
         readable = np.flatnonzero(reasons == "")
         if not len(readable):
@@ -100,7 +97,7 @@ class PictureTask:
             raise DataError(
                 "no-pictures",
                 f"At least one path in {name} must lead to a picture that can be read.",
-                found=f"{told}, looked for in {place if place.is_dir() else place.parent}",
+                found=f"{told}, looked for in {place}",
                 fix="Paths are relative to the folder of the table's file: move the file beside its pictures, or "
                 f"leave the column out with --ignore {name}.",
             )
@@ -127,16 +124,18 @@ PICTURES = PictureTask()
 # ------------------------------------------------------------------------------------------------------------ reading
 
 
-def read(paths: Sequence[str | None], root: Path, progress: Progress | None = None) -> tuple[Pictures, Array]:
-    """The pictures that can be read, and (len(paths),) why each other one cannot, empty where it can.
+def read(
+    names: Sequence[str | None], sources: Sequence[Any], progress: Progress | None = None
+) -> tuple[Pictures, Array]:
+    """The pictures that can be read, and (n,) why each other one cannot, empty where it can; see `pictures.cells`.
 
     One picture is in memory at a time. Raises ResourceError without Pillow.
     """
-    images = _pillow()
+    images = pillow()
     seen, reasons = [], []
-    with (progress or Silent()).stage("reading pictures", len(paths), "pictures") as stage:
-        for name in paths:
-            one = _one(images, root, name)
+    with (progress or Silent()).stage("reading pictures", len(names), "pictures") as stage:
+        for name, source in zip(names, sources, strict=True):
+            one = _one(images, source)
             reasons.append(one if isinstance(one, str) else "")
             if not isinstance(one, str):
                 seen.append((name, *one))
@@ -155,57 +154,19 @@ def read(paths: Sequence[str | None], root: Path, progress: Progress | None = No
     )
 
 
-def _one(images: ModuleType, root: Path, name: str | None) -> tuple[bytes, Array, Array, tuple[int, int], int] | str:
+def _one(images: ModuleType, source: Any) -> tuple[bytes, Array, Array, tuple[int, int], int] | str:
     """Pixels' hash, thumbnail, tints, size and bytes of one picture, or why it cannot be read."""
-    if name is None or not name.strip():
+    if source is None:
         return "no path of a picture"
-    path = root / name.strip()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", images.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", category=UserWarning)  # odd metadata is no matter
-            with images.open(path, formats=_READABLE) as image:
-                return *_seen(images, image), path.stat().st_size
-    except FileNotFoundError:
-        return "there is no such picture"
-    except (images.DecompressionBombWarning, images.DecompressionBombError):
-        return "the picture is too large to be opened safely"
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError):
-        return "the picture cannot be read"  # what Pillow raises for torn files differs from form to form
-
-
-def _seen(images: ModuleType, image: Any) -> tuple[bytes, Array, Array, tuple[int, int]]:
-    """The picture as a person sees it: turned upright, on white where it is transparent, its first frame."""
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
-        # Deep grey: spread over what a screen shows.
-        deep = np.asarray(upright, np.float64)
-        low, high = float(deep.min()), float(deep.max())
-        upright = images.fromarray((255 * (deep - low) / max(high - low, 1e-12)).astype(np.uint8))
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        clear = upright.convert("RGBA")
-        ground = images.new("RGBA", clear.size, (255, 255, 255, 255))
-        upright = images.alpha_composite(ground, clear)
-    plain = upright.convert("RGB")
+        plain = opened(source)
+    except Unreadable as error:
+        return str(error)
     check = hashlib.blake2b(repr(plain.size).encode(), digest_size=16)
     check.update(plain.tobytes())
+    weight = Path(source).stat().st_size if isinstance(source, str) else source.as_buffer().size
     soft = images.Resampling.BILINEAR
     grey = np.asarray(plain.convert("L").resize((SIDE, SIDE), soft), np.uint8)
     tint = np.asarray(plain.resize((TINTS, TINTS), soft).convert("YCbCr"), np.uint8)[:, :, 1:]
     # The last byte may be zero, which numpy's fixed strings drop: it is set.
-    return check.digest()[:15] + b"\x01", grey, tint, plain.size
-
-
-def _pillow() -> ModuleType:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ResourceError(
-            "no-pillow",
-            "Pictures are read with Pillow.",
-            found="it is not installed",
-            fix="pip install 'metier[images]'",
-        ) from error
-    return Image
+    return check.digest()[:15] + b"\x01", grey, tint, plain.size, weight

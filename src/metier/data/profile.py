@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from metier.data.dataset import Role
 from metier.data.header import normal, words
+from metier.data.pictures import MAGIC
 from metier.data.values import Floats, find_number_style, find_time_style, numbers, sampled
 
 _SAMPLE = 50_000
@@ -125,12 +126,17 @@ class _Look:
         if pa.types.is_boolean(kind):
             return "category", "true or false"
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-            return "empty", "holds bytes, which are not read"
+            return ("image", "pictures") if self._drawn() else ("empty", "holds bytes, which are not read")
         if self._pictures():
             return "image", "paths of pictures"
         if self.table.num_columns == 1 and pa.types.is_string(kind) and find_number_style(sampled(self.cells))[1] < 0.9:
             return "text", "the only column"
         return self._split() or self._time() or self._number() or self._prose() or self._code() or self._category()
+
+    def _drawn(self) -> bool:
+        """Bytes most of which begin as the file of a picture does."""
+        heads = [bytes(memoryview(cell.as_buffer())[:8]) for cell in sampled(self.cells, 200)]
+        return bool(sum(head.startswith(MAGIC) for head in heads) >= _PICTURES * len(heads))
 
     def _pictures(self) -> bool:
         """Paths on this machine that end as pictures do; addresses on the web are none."""

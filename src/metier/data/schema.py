@@ -46,7 +46,7 @@ def infer_schema(table: pa.Table, plan: DataPlan) -> Schema:
         open_to = [item for item in profiles if item.name not in {*plan.text, *plan.ignore, plan.group}]
         target, problem = guess(table, open_to)
         problems.append(problem)
-    columns = tuple(_column(item, plan, target) for item in profiles)
+    columns = _seen_once(tuple(_column(item, plan, target) for item in profiles), table)
     problems += [problem for item in profiles if item.name != target for problem in _mixed(item)]
     if target is not None:
         problems += _target_problems(next(item for item in profiles if item.name == target))
@@ -96,6 +96,24 @@ def _column(item: Profile, plan: DataPlan, target: str | None) -> Column:
     elif role == "text" and plan.text:
         role, reason = "empty", "text, but not among the text columns that were named"
     return Column(item.name, role, reason, item.missing, item.distinct, item.examples, item.content)
+
+
+def _seen_once(columns: tuple[Column, ...], table: pa.Table) -> tuple[Column, ...]:
+    """Where the table holds pictures themselves, a column of paths names them and is read for nothing."""
+    images = [column.name for column in columns if column.role == "image"]
+    paths = [name for name in images if not _is_bytes(table.column(name).type)]
+    if len(paths) == len(images):
+        return columns
+    return tuple(
+        replace(column, role="id", reason="names of pictures that the table itself holds")
+        if column.name in paths
+        else column
+        for column in columns
+    )
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def _one_group(columns: tuple[Column, ...], plan: DataPlan) -> tuple[Column, ...]:

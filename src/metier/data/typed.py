@@ -68,9 +68,11 @@ def _typed(content: Content, form: str, schema: pa.Schema, batches: Iterator[pa.
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type a column is kept in: dictionaries become their values, nested values JSON text."""
+    """The type a column is kept in: dictionaries become their values, files their bytes, nested values JSON text."""
     if pa.types.is_dictionary(kind):
         return plain_type(kind.value_type)
+    if _holds_file(kind):
+        return pa.binary()
     if pa.types.is_nested(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_decimal(kind):
@@ -91,10 +93,21 @@ def _conformed(
         raise _broken(content, form.title(), error) from None
 
 
+def _holds_file(kind: pa.DataType) -> bool:
+    """Whether a cell is a file's bytes with its path beside them, as Hugging Face's library keeps pictures."""
+    if not pa.types.is_struct(kind) or kind.num_fields > 2:
+        return False
+    at = kind.get_field_index("bytes")
+    return at >= 0 and bool(pa.types.is_binary(kind.field(at).type) or pa.types.is_large_binary(kind.field(at).type))
+
+
 def plain_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """The array in the type that `plain_type` gives."""
     if array.type == kind:
         return array
+    if _holds_file(array.type):
+        # Flattened, not taken apart: bytes within a missing cell are missing too.
+        return array.flatten()[array.type.get_field_index("bytes")].cast(kind)
     if pa.types.is_nested(array.type):
         values = (
             None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in array.to_pylist()

@@ -128,6 +128,7 @@ def _errors(target: Target, evidence: Evidence, guesses: Array, confidence: Arra
         {
             "row": int(evidence.rows[position]),
             "text": evidence.shown(int(position)),
+            "picture": evidence.pictured(int(position)),
             "truth": truth,
             "prediction": answer,
             "confidence": float(confidence[position]),

@@ -141,6 +141,8 @@ def _fresh(way: _Way, inputs: Inputs) -> Array:
     """Outputs with nothing taken from the cache: what answering new rows takes."""
     owner = getattr(way.outputs, "__self__", None)
     trunk = getattr(owner, "trunk", None)
+    if hasattr(inputs, "fresh"):
+        inputs = inputs.fresh()
     if trunk is None or trunk.cache is None:
         return way.outputs(inputs)
     folder, trunk._folder = trunk._folder, None
@@ -152,9 +154,10 @@ def _fresh(way: _Way, inputs: Inputs) -> Array:
 
 def _memory(folder: Path, case: Case) -> float | None:
     """MiB a process of its own takes at its highest to load the expert and answer 32 rows; None where it failed."""
-    wanted = case.expert.about["reads"]
-    table = case.dataset.table.select(wanted).slice(0, 32)
-    rows = json.dumps(table.to_pylist(), default=str)
+    plain = case.expert.task.portable(case.dataset, case.expert.about["reads"], 32)
+    if plain is None:
+        return None
+    rows = json.dumps(plain, default=str)
     run = subprocess.run(
         [sys.executable, "-c", _WEIGH, str(folder)], input=rows, capture_output=True, text=True, check=False
     )
@@ -163,8 +166,8 @@ def _memory(folder: Path, case: Case) -> float | None:
 
 def _weights(expert: Expert) -> int:
     """Bytes of the expert's folder and, where it reads through one, of its base."""
-    uses_base = getattr(expert.predictor, "trunk", None) is not None and "runtime" not in expert.about
-    return _size(expert.folder) + (expert.trunk.base.bytes if uses_base else 0)
+    trunk = getattr(expert.predictor, "trunk", None)
+    return _size(expert.folder) + (0 if trunk is None or "runtime" in expert.about else trunk.base.bytes)
 
 
 def _size(folder: Path) -> int:

@@ -24,6 +24,12 @@ class Limit:
     least: float | None = None
     greatest: float | None = None
 
+    def holds(self, value: float | None) -> bool:
+        """Whether a figure keeps to it; one that is not defined does not."""
+        if value is None:
+            return False
+        return (self.least is None or value >= self.least) and (self.greatest is None or value <= self.greatest)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -35,10 +41,7 @@ class Check:
     @property
     def passed(self) -> bool:
         """Whether the figure keeps to it."""
-        if self.value is None:
-            return False
-        low, high = self.limit.least, self.limit.greatest
-        return (low is None or self.value >= low) and (high is None or self.value <= high)
+        return self.limit.holds(self.value)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -124,19 +127,22 @@ def _file(path: str, problems: list[str]) -> list[Limit]:
 
 def _there(path: str, figures: Mapping[str, Any]) -> bool:
     try:
-        value = _at(path, figures)
-    except (KeyError, IndexError, TypeError, ValueError):
+        value = at(path, figures)
+    except KeyError:
         return False
     return value is None or (isinstance(value, int | float | bool))
 
 
 def _value(path: str, figures: Mapping[str, Any]) -> float | None:
-    value = _at(path, figures)
+    value = at(path, figures)
     return None if value is None else float(value)
 
 
-def _at(path: str, figures: Any) -> Any:
-    """Follow a dotted path; a number steps into a list."""
+def at(path: str, figures: Any) -> Any:
+    """What lies at a dotted path; a number steps into a list. Raises KeyError where nothing does."""
     for part in path.split("."):
-        figures = figures[int(part)] if isinstance(figures, list) else figures[part]
+        try:
+            figures = figures[int(part)] if isinstance(figures, list) else figures[part]
+        except (IndexError, TypeError, ValueError):
+            raise KeyError(path) from None
     return figures

@@ -53,6 +53,7 @@ def _errors(target: Target, evidence: Evidence, guesses: Array, misses: Array, u
         {
             "row": int(evidence.rows[position]),
             "text": evidence.shown(int(position)),
+            "picture": evidence.pictured(int(position)),
             "truth": float(evidence.truth[position]),
             "prediction": float(guesses[position]),
             "confidence": float(confidence),

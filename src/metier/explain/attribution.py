@@ -144,7 +144,8 @@ def at_random(subject: Subject, claims: Claims, seed: int) -> Weights:
 
 
 def _differentiable(subject: Subject) -> bool:
-    return hasattr(subject.predictor, "trunk") and hasattr(subject.predictor, "head")
+    trunk = getattr(subject.predictor, "trunk", None)
+    return trunk is not None and trunk.reads_texts and hasattr(subject.predictor, "head")
 
 
 def _always(_subject: Subject) -> bool:
@@ -230,7 +231,7 @@ def _groups(subject: Subject, claims: Claims, position: int) -> list[list[int]]:
     count = claims.units[position]
     if count <= _MOST_UNITS:
         return [[unit] for unit in range(count)]
-    text, spans = subject.task.render(claims.inputs, position), subject.task.units(claims.inputs, position)
+    text, spans = subject.task.spelled(claims.inputs, position), subject.task.units(claims.inputs, position)
     pauses = [not any(c.isalnum() for c in text[start:end]) for start, end in spans]
     size, groups, run = count / _GROUPS, [], list[int]()
     for unit in range(count):

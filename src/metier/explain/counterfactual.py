@@ -12,6 +12,7 @@ from metier.explain.attribution import Weights
 from metier.explain.neighbours import Memory
 from metier.explain.subject import Claims, Subject
 from metier.tasks.contract import Array, Inputs, Target
+from metier.tune.folds import together
 
 _FIRST = (1, 2, 3)
 _DONORS = 5  # nearest rows of another label that words or values are taken from
@@ -60,7 +61,7 @@ def confirmed(subject: Subject, claims: Claims, found: Sequence[Counterfactual |
     out: list[Counterfactual | None] = [None] * len(found)
     if not places:
         return out
-    told = subject.predictor.outputs(_together([one.inputs for one in found if one is not None]))
+    told = subject.predictor.outputs(together([one.inputs for one in found if one is not None]))
     for row, at in enumerate(places):
         own, one = told[row : row + 1], found[at]
         if one is not None and turned(subject.target, claims, at, own, subject.calibration)[0]:
@@ -131,7 +132,7 @@ def _exchange(
         tried += [(at, unit, copies.slice(row, 1)) for row in range(len(copies))]
     if not tried:
         return
-    outputs = subject.predictor.outputs(_together([copy for _, _, copy in tried]))
+    outputs = subject.predictor.outputs(together([copy for _, _, copy in tried]))
     surest = np.argsort(-outputs.max(axis=1), kind="stable")
     for row in surest:
         at, unit, copy = tried[row]
@@ -143,15 +144,7 @@ def _exchange(
 def _found(
     subject: Subject, claims: Claims, at: int, changed: Inputs, units: tuple[int, ...], outputs: Array
 ) -> Counterfactual:
-    text, spans = subject.task.render(changed, 0), subject.task.units(changed, 0)
+    text, spans = subject.task.spelled(changed, 0), subject.task.units(changed, 0)
     # As many units as before: something stands where the changed ones stood.
     instead = tuple(text[slice(*spans[unit])] for unit in units) if len(spans) == claims.units[at] else ()
-    return Counterfactual(changed, text, units, instead, outputs)
-
-
-def _together(parts: Sequence[Inputs]) -> Inputs:
-    import pyarrow as pa
-
-    if isinstance(parts[0], pa.Table):
-        return pa.concat_tables(parts)
-    return pa.chunked_array([chunk for part in parts for chunk in part.chunks])
+    return Counterfactual(changed, subject.task.render(changed, 0), units, instead, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from metier.data.dataset import Dataset
@@ -11,12 +12,20 @@ from metier.explain.attribution import METHODS, RANDOM
 from metier.pages.page import render
 from metier.tasks.contract import Section
 
-_SHOWN = 50
+SHOWN = 50
 
 
-def compose(expert: Expert, no_memory: str, dataset: Dataset, figures: Mapping[str, Any], texts: Sequence[str]) -> str:
-    """The page as HTML. `texts` are what a person sees of each row, in the order of the explanations."""
-    sections = [shaded(figures["explanations"], texts, figures["method"])]
+@dataclass(frozen=True)
+class Seen:
+    """What a person sees of a row: the text that the spans of an attribution point into, and a picture if it is one."""
+
+    text: str
+    picture: str | None = None
+
+
+def compose(expert: Expert, no_memory: str, dataset: Dataset, figures: Mapping[str, Any], seen: Sequence[Seen]) -> str:
+    """The page as HTML. `seen` are the rows in the order of the explanations."""
+    sections = [shaded(figures["explanations"], seen, figures["method"])]
     if figures["measured"]:
         sections.insert(0, believed(figures["measured"]))
     notes = [f"The rows it learnt from are not shown: {no_memory}."] if no_memory else []
@@ -56,15 +65,36 @@ def believed(measured: Mapping[str, Any]) -> Section:
     return Section("ranges", "Can the explanations be believed?", data, lead)
 
 
-def shaded(items: Sequence[Mapping[str, Any]], texts: Sequence[str], method: str | None) -> Section:
-    """Each example with its words shaded by weight; `texts` are what the spans point into."""
+def shaded(items: Sequence[Mapping[str, Any]], seen: Sequence[Seen], method: str | None) -> Section:
+    """Each example with its words, or the regions of its picture, shaded by weight."""
     told = [
-        {**item, "pieces": pieces(text, item["attribution"])} for item, text in zip(items[:_SHOWN], texts, strict=False)
+        {
+            **item,
+            "pieces": [] if own.picture else pieces(own.text, item["attribution"]),
+            "picture": own.picture,
+            "regions": regions(item["attribution"]) if own.picture else [],
+        }
+        for item, own in zip(items[:SHOWN], seen, strict=False)
     ]
-    lead = "Blue parts spoke for the answer, underlined orange ones against it; the darker, the more."
+    against = "orange ones with a broken edge" if any(one["picture"] for one in told) else "underlined orange ones"
+    lead = f"Blue parts spoke for the answer, {against} against it; the darker, the more."
     return Section(
         "explained", "Why each answer was given", {"items": told, "total": len(items)}, lead if method else ""
     )
+
+
+def regions(attribution: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Where the units lie in a picture, in percent of its sides; `share` is a weight over the greatest, -1..1."""
+    most = max((abs(part["weight"]) for part in attribution), default=0.0) or 1.0
+    return [
+        {
+            **{side: round(100 * length, 3) for side, length in part["place"].items()},
+            "name": part["token"],
+            "share": round(part["weight"] / most, 3),
+            "weight": part["weight"],
+        }
+        for part in attribution
+    ]
 
 
 def pieces(text: str, attribution: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

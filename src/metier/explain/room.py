@@ -103,10 +103,13 @@ def explain(
         figures = _all(explainer, examples, dataset, progress)
         report = run.folder / "explanation.html"
         told = {**figures, "run": str(run.folder), "report": str(report), "seconds": round(run.seconds(), 2)}
-        texts = [""] * len(dataset)
+        seen = [page.Seen("")] * len(dataset)
         for at, row in enumerate(examples.rows):
-            texts[row] = expert.task.render(examples.inputs, at)
-        _write(run, explainer, dataset, told, texts)
+            drawn = at < page.SHOWN
+            seen[row] = page.Seen(
+                expert.task.spelled(examples.inputs, at), expert.task.picture(examples.inputs, at) if drawn else None
+            )
+        _write(run, explainer, dataset, told, seen)
         return Explained(told, run.folder, report)
 
 
@@ -171,11 +174,13 @@ def _explained(explainer: Explainer, inputs: Inputs, shifts: Array | None) -> li
     answers = expert.target.decode(told.outputs, expert.about["calibration"], expert.about["threshold"])
     found = []
     for at in range(len(claims)):
-        text, spans = asked.task.render(inputs, at), asked.task.units(inputs, at)
-        tokens = [
+        text, spans = asked.task.spelled(inputs, at), asked.task.units(inputs, at)
+        tokens: list[dict[str, Any]] = [
             {"token": text[start:end], "start": start, "end": end, "weight": round(float(weight), 6)}
             for (start, end), weight in zip(spans, weights[at], strict=True)
         ]
+        for token, place in zip(tokens, asked.task.places(inputs, at), strict=False):
+            token["place"] = dict(zip(("left", "top", "width", "height"), place, strict=True))
         cosines = None if similarity is None else similarity[at]
         because = _because(memory, cosines if pulls is None else pulls[at], plan.explain.examples)
         doubts = sentence.Doubts(
@@ -210,7 +215,9 @@ def _told(
         "attribution": list(attribution),
         "because": list(because),
         "counterfactual": other,
-        "sentence": sentence.compose(answer, doubts.confidence, attribution, because, change, doubts),
+        "sentence": sentence.compose(
+            answer, doubts.confidence, attribution, because, change, doubts, says=explainer.expert.task.says
+        ),
         "faithfulness": explainer.chosen.figures,
     }
 
@@ -269,7 +276,9 @@ def _unread(explainer: Explainer) -> dict[str, Any]:
     }
 
 
-def _write(run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[str, Any], texts: Sequence[str]) -> None:
+def _write(
+    run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[str, Any], seen: Sequence[page.Seen]
+) -> None:
     items = [json.loads(files.pretty(item)) for item in figures["explanations"]]
     lines = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
     files.write_text(run.folder / "explanations.jsonl", lines)
@@ -277,7 +286,7 @@ def _write(run: Run, explainer: Explainer, dataset: Dataset, figures: Mapping[st
     files.write_json(run.folder / "plan.json", explainer.plan.model_dump(mode="json"))
     files.write_json(run.folder / "data.json", {"train": None, "test": dataset.record()})
     files.write_json(run.folder / "environment.json", environment.describe())
-    html = page.compose(explainer.expert, explainer.no_memory, dataset, figures, texts)
+    html = page.compose(explainer.expert, explainer.no_memory, dataset, figures, seen)
     files.write_text(run.folder / "explanation.html", html)
     record.seal(run.folder)
 

@@ -35,13 +35,18 @@ def compose(
     because: Sequence[Mapping[str, Any]],
     change: tuple[Sequence[str], Sequence[str], Any] | None,
     doubts: Doubts,
+    *,
+    says: str = "said",
 ) -> str:
-    """The sentence. `change` holds the parts changed, what came in their place (if anything), and the new answer."""
+    """The sentence. `change` holds the parts changed, what came in their place (if anything), and the new answer.
+
+    `says` is what an example does with its parts: `Task.says`.
+    """
     parts = [f"The answer is {_quoted(answer)} ({confidence:.0%} sure){_because_of(attribution)}."]
     if change is not None:
         old, new, other = change
-        said = f"said {_listed(new)} instead of {_listed(old)}" if new else f"not said {_listed(old)}"
-        parts.append(f"Had it {said}, the answer would have been {_quoted(other)}.")
+        told = f"{says} {_listed(new)} instead of {_listed(old)}" if new else f"not {says} {_listed(old)}"
+        parts.append(f"Had it {told}, the answer would have been {_quoted(other)}.")
     if because:
         first = because[0]
         label = "" if first["label"] is None else f", labelled {_quoted(first['label'])}"

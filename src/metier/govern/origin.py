@@ -59,7 +59,8 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
     run = run_of(expert.about, expert.folder, place)
     if run is None:
         return None, "the run that made this expert is not in the workspace"
-    record: dict[str, Any] = files.read_json(run / "data.json")["train"]
+    about: dict[str, Any] = files.read_json(run / "data.json")
+    record: dict[str, Any] = about["train"]
     plan = Plan.load(run / "plan.json", run_records.TUNED)
     path = str(data or record["source"]["path"])
     try:
@@ -69,6 +70,8 @@ def find(expert: Expert, place: Workspace, data: str | Path | None = None) -> tu
         return None, f"the training data cannot be read again: {error.problem}"
     if dataset.source.sha256 != record["source"]["sha256"]:
         return None, f"{masked(path)} is no longer what the expert was tuned on"
+    if examples.content != about.get("content", ""):
+        return None, f"what {masked(path)} names is no longer what the expert was tuned on"
     held_out = np.isin(examples.rows, np.load(run / "split.npy"))
     drawn = np.isin(examples.rows, np.load(run / run_records.DRAWN)) if (run / run_records.DRAWN).is_file() else None
     return Origin(run, plan, dataset, examples, held_out, drawn), ""

@@ -295,7 +295,8 @@ def _outside(folder: Path, base: str | None) -> tuple[str, list[str]]:
     was = about.get("base_is") or plan.get("base", {}).get("base")
     if base is None and was == ".":  # a merged expert is its own base: its files have been checked already
         return "", notes
-    problem, note = _base_fault(recorded, str(base or was or recorded.get("name")))
+    kind = about.get("task") or _json(folder / "evaluation.json").get("task")
+    problem, note = _base_fault(recorded, str(base or was or recorded.get("name")), kind)
     return problem, [*notes, note] if note else notes
 
 
@@ -328,15 +329,19 @@ def _source_note(source: Mapping[str, Any]) -> str:
     return ""
 
 
-def _base_fault(recorded: Mapping[str, Any], wanted: str) -> tuple[str, str]:
-    """(problem, note) on the base: the bundled one or a folder is compared, the hub is never asked."""
+def _base_fault(recorded: Mapping[str, Any], wanted: str, kind: str | None) -> tuple[str, str]:
+    """(problem, note) on the base: the bundled one or a folder is compared, the hub is never asked.
+
+    `kind` is the kind of task, which knows its bases; where none is recorded, as of a curation, it is one of texts.
+    """
+    from metier import tasks
     from metier.trunk import base as bases
 
     name = recorded.get("name")
     if wanted != bases.BUNDLED and not Path(wanted).is_dir():
         return "", f"The base {name} was not checked: {wanted} is not a folder here."
     try:
-        found = bases.find(wanted).sha256
+        found = (bases.find if kind is None else tasks.get(kind).base)(wanted).sha256
     except BaseError as error:
         if error.code == "bundled-base-missing":
             return "", f"The base {name} was not checked: {error.found}."

@@ -58,6 +58,12 @@ def read_from(*datasets: Dataset | None) -> list[str]:
     return [dataset.source.sha256 for dataset in datasets if dataset is not None]
 
 
+def beside(*parts: Examples | None) -> dict[str, Any]:
+    """What of `key`'s `more` comes from examples whose content lies beside their table; empty where none does."""
+    content = [part.content for part in parts if part is not None and part.content]
+    return {"content": content} if content else {}
+
+
 def write(
     folder: Path,
     dataset: Dataset,
@@ -76,7 +82,12 @@ def write(
     aside = {reason: rows.tolist()[:_MOST_LISTED] for reason, rows in examples.set_aside.items()}
     files.write_json(
         folder / "data.json",
-        {"train": dataset.record(), "test": test.record() if test else None, "set_aside": aside},
+        {
+            "train": dataset.record(),
+            "test": test.record() if test else None,
+            "set_aside": aside,
+            **({"content": examples.content} if examples.content else {}),
+        },
     )
     files.write_json(
         folder / "split.json",

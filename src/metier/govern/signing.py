@@ -46,9 +46,14 @@ def signer(place: Workspace) -> Signer:
     if not named and not path.exists():
         place.prepare()
         _make(path)
+    return read(path)
+
+
+def read(path: str | Path) -> Signer:
+    """The key in a PEM file. Raises RecordError for a file that is no such key, ResourceError."""
     with files.guard(path):
-        content = path.read_bytes()
-    return _read(content, path)
+        content = Path(path).read_bytes()
+    return _read(content, Path(path))
 
 
 def fingerprint(public: str) -> str:

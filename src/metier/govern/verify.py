@@ -32,7 +32,7 @@ class Verdict:
 
 
 def verify(path: str | Path, *, base: str | None = None, root: str | None = None, key: str | None = None) -> Verdict:
-    """Verify a run, an expert, a workspace's ledger, an exported ledger, a packed expert, a certificate of erasure.
+    """Verify a run, an expert (packed or not), a workspace, an exported ledger, a certificate of erasure.
 
     `base` and `root` are as in `record.verify`; `key` is the public key or fingerprint that must have signed, or for
     a pack's OpenSSF signature a PEM file. Raises RecordError where there is nothing to verify.
@@ -86,11 +86,15 @@ def _exported(path: Path, key: str | None) -> Verdict:
 
 
 def _workspace(place: Workspace) -> Verdict:
+    from metier.govern import projection
     from metier.govern.ledger.book import open_ledger
 
     ledger = open_ledger(place)
     try:
         found = ledger.verify()
+        fault = projection.check(ledger) if found.ok else None
     finally:
         ledger.store.close()
+    if fault is not None:
+        return Verdict(False, fault[1], fault[0], found.notes, found.records, "records")
     return Verdict(found.ok, found.problem, found.record, found.notes, found.records, "records")

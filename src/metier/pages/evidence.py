@@ -58,6 +58,7 @@ def _body(case: Case, answers: Mapping[str, Answer], where: str) -> tuple[list[S
         raw_outputs=evaluation.raw,
         rows=case.examples.rows,
         shown=lambda position: case.expert.task.render(case.examples.inputs, position),
+        pictured=lambda position: case.expert.task.picture(case.examples.inputs, position),
         level=case.level,
         seed=case.seed,
         calibration=case.expert.about["calibration"],

@@ -44,6 +44,7 @@ def compose(
         raw_outputs=evaluation.raw,
         rows=examples.rows,
         shown=lambda position: task.render(examples.inputs, position),
+        pictured=lambda position: task.picture(examples.inputs, position),
         level=plan.ladder.level,
         seed=plan.seed,
         calibration=calibration,

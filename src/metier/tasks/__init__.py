@@ -13,6 +13,7 @@ _KINDS = {
     "text-classification": ("metier.tasks.text", "CLASSIFICATION"),
     "text-regression": ("metier.tasks.text", "REGRESSION"),
     "rows": ("metier.tasks.rows", "ROWS"),
+    "image-classification": ("metier.tasks.images", "CLASSIFICATION"),
 }
 
 
@@ -32,21 +33,19 @@ def get(name: str) -> Task:
     return task
 
 
+def of(schema: Schema, kind: str | None) -> Task:
+    """The kind named or, where none is, the one that claims this data most surely. Raises MetierError."""
+    return get(kind) if kind else recognise(schema)[0]
+
+
 def recognise(schema: Schema) -> tuple[Task, Recognition]:
     """The kind that claims this data most surely, and why. Raises DataError when none does."""
     claims = [(get(name).recognises(schema), name) for name in _KINDS]
     best, name = max(claims, key=lambda claim: claim[0].score)
-    if best.score <= 0 and schema.named("image"):
-        raise DataError(
-            "images",
-            "The data must have a text column, or columns of numbers and categories, to learn from.",
-            found=f"pictures in {', '.join(schema.named('image'))}, which metier curate alone reads",
-            fix="Look for copies among them with metier curate.",
-        )
     if best.score <= 0:
         raise DataError(
             "no-kind",
-            "The data must have a text column, or columns of numbers and categories, to learn from.",
+            "The data must have a text column, columns of numbers and categories, or pictures, to learn from.",
             found="; ".join(f"{kind}: {claim.why}" for claim, kind in claims),
             fix="Name the columns with --text and --target, or the kind with --kind.",
         )

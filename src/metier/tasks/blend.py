@@ -7,7 +7,7 @@ after each side's temperature has been fitted, values as they are.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from metier import files
-from metier.tasks.contract import Array, Inputs, Predictor, Target
+from metier.tasks.contract import Array, Inputs, LowRank, Predictor, Shared, Target
 from metier.trunk.features import Trunk
 
 _SHARES = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -39,11 +39,7 @@ class Blend:
 
     def mixed(self, main: Array, words: Array) -> Array:
         """Both sides' outputs -> one."""
-        if main.ndim == 1:
-            return np.asarray((1 - self.share) * main + self.share * words, np.float32)
-        both = (1 - self.share) * _shares(main / self.main_temperature)
-        both += self.share * _shares(words / self.words_temperature)
-        return np.asarray(np.log(np.maximum(both, 1e-12)), np.float32)
+        return mixed(main, words, self.share, self.main_temperature, self.words_temperature)
 
     @property
     def trunk(self) -> Trunk:
@@ -69,6 +65,15 @@ class Blend:
         files.write_json(folder / _NOTE, figures)
 
 
+def mixed(main: Array, words: Array, share: float, main_temperature: float, words_temperature: float) -> Array:
+    """Both sides' outputs -> one: log-probabilities (n, k) mixed as probabilities, or values (n,) as they are."""
+    if main.ndim == 1:
+        return np.asarray((1 - share) * main + share * words, np.float32)
+    both = (1 - share) * _shares(main / main_temperature)
+    both += share * _shares(words / words_temperature)
+    return np.asarray(np.log(np.maximum(both, 1e-12)), np.float32)
+
+
 def load(folder: Path, main: Predictor) -> Predictor:
     """The blend saved beside `main`, or `main` itself when there is none."""
     if not (folder / _NOTE).is_file():
@@ -76,6 +81,32 @@ def load(folder: Path, main: Predictor) -> Predictor:
     from metier.tasks.words import load_words
 
     return Blend(main, load_words(folder / _WORDS), **files.read_json(folder / _NOTE))
+
+
+def share(folder: Path, head: Any, trunk: Trunk, updates: Mapping[str, LowRank]) -> Shared:
+    """A head over features that others compute, and the blend saved beside it, if there is any."""
+    weight, bias = head.weight.numpy(), head.bias.numpy()
+    parts = (weight, bias)
+
+    def meant(features: Array) -> Array:
+        return shaped(np.asarray(features, np.float32) @ weight.T + bias)
+
+    if not (folder / _NOTE).is_file():
+        return Shared(lambda features, _: meant(features), updates, parts)
+    from metier.tasks.lean_words import LeanWords
+
+    lean = LeanWords.load(folder / _WORDS, trunk.cache)
+    figures = files.read_json(folder / _NOTE)
+
+    def answer(features: Array, inputs: Inputs) -> Array:
+        return mixed(meant(features), lean.outputs(inputs), **figures)
+
+    return Shared(answer, updates, (*parts, *lean.parts))
+
+
+def shaped(outputs: Array) -> Array:
+    """(n, 1) -> (n,): a quantity's outputs are a plain column."""
+    return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
 
 
 def copy(source: Path, folder: Path) -> None:

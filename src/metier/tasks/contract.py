@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from metier.data.dataset import Dataset, Problem, Schema
     from metier.plan import Plan
     from metier.progress import Progress
+    from metier.trunk.base import Base
     from metier.trunk.features import Trunk
 
 Array = np.ndarray
-# What a rung reads: for texts a pyarrow string array, for rows a pyarrow table. Both have len(), take(), slice().
+# What a rung reads: for texts a pyarrow string array, for rows a pyarrow table. Both have len(), take(), slice(), parts
+# by [a:b] and to_pylist(). A kind's own has these too; joined(others); hashes(), (n,) uint64, equal for equal inputs;
+# and fresh(), the same with nothing kept of what was opened.
 Inputs = Any
 
 
@@ -149,6 +152,9 @@ class Examples:
     assigned: Array | None = None  # "train", "validation", "test" where the table itself says so
     set_aside: Mapping[str, Array] = field(default_factory=dict)  # reason -> row numbers not used
     problems: tuple[Problem, ...] = ()
+    content: str = (
+        ""  # a hash of what lies beside the table, as the pictures its paths lead to; empty where all is in it
+    )
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -234,6 +240,14 @@ class StandingRung(Rung, Protocol):
         """Why this rung is taken on these rows unless it is proven worse; empty where it must be proven better."""
 
 
+@runtime_checkable
+class NeedyRung(Rung, Protocol):
+    """A rung that not every base or every set of labels allows."""
+
+    def lacks(self, train: Examples, trunk: Trunk) -> str:
+        """What is missing for it, and what to type to have it; empty where nothing is."""
+
+
 class TrainingRung(Rung, Protocol):
     """A rung whose `trains` is true: what it changed of the base can be taken back, in part or whole."""
 
@@ -241,11 +255,64 @@ class TrainingRung(Rung, Protocol):
         """Write into `folder` what `Predictor.save` wrote to `source`, at `scale` (0..1) of the way from the base."""
 
 
+@dataclass(frozen=True)
+class LowRank:
+    """What an adapter adds to one linear layer (LoRA, Hu et al. 2021): x -> (x @ down.T) @ up.T.
+
+    `down` (r, i) and `up` (o, r) are float32 tensors, `up` already scaled.
+    """
+
+    down: Any
+    up: Any
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A predictor in the form in which many stand on one trunk: somebody else computes the features of all together.
+
+    `answer(features (n, width), inputs (n))` gives what the predictor's own `outputs` would; `updates` are what the
+    features want added to the trunk's linear layers, by the layer's name. `parts` are the arrays it holds. Where
+    `featureless`, the features are not looked at and may be empty.
+    """
+
+    answer: Callable[[Array, Inputs], Array]
+    updates: Mapping[str, LowRank]
+    parts: tuple[Any, ...] = ()
+    featureless: bool = False
+
+
+@runtime_checkable
+class SharingRung(Rung, Protocol):
+    """A rung whose predictors can share a trunk, their base being untouched or changed in low rank alone."""
+
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared | None:
+        """Read what `Predictor.save` wrote, without copying the trunk; None where this predictor needs its own."""
+
+
 class Task(Protocol):
     """A kind of task: what goes in."""
 
-    name: str
-    summary: str
+    @property
+    def name(self) -> str:
+        """What it is called in flags and records."""
+
+    @property
+    def summary(self) -> str:
+        """What goes in and what comes out, in one line a person reads."""
+
+    @property
+    def says(self) -> str:
+        """What an example does with its units, as a sentence of an explanation tells it: said, shown."""
+
+    @property
+    def compared(self) -> bool:
+        """Whether `metier bases` and `metier compare` know how to hold other bases and ways against each other."""
+
+    def base(self, name: str, *, max_tokens: int | None = None, offline: bool = False) -> Base:
+        """The base of that name, as this kind reads through one. Raises BaseError."""
+
+    def trunk(self, base: Base, cache: Path | None = None, progress: Progress | None = None) -> Trunk:
+        """What runs such a base over this kind's inputs, and keeps what it made of them in `cache`."""
 
     def recognises(self, schema: Schema) -> Recognition:
         """How surely this data is of this kind, and why."""
@@ -260,6 +327,15 @@ class Task(Protocol):
         without the target column gives Examples whose targets are all unknown, for predictions.
         """
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """What `prepare` makes of texts (n,) in the first column that is read: the inputs (m), and which they are (m,).
+
+        None where this kind wants a table.
+        """
+
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The first rows as JSON can hold them and another process can read them; None where it cannot."""
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """The ladder for this kind, cheapest first."""
 
@@ -272,6 +348,9 @@ class Task(Protocol):
     def render(self, inputs: Inputs, position: int) -> str:
         """What a person sees of one example."""
 
+    def picture(self, inputs: Inputs, position: int) -> str | None:
+        """A small picture of one example as a data URI, for pages; None where words say it all."""
+
     def columns(self, inputs: Inputs) -> dict[str, str]:
         """What is read of each example by name, and what it holds: text, category, number or time."""
 
@@ -281,8 +360,14 @@ class Task(Protocol):
     def with_values(self, inputs: Inputs, name: str, values: Sequence[Any]) -> Inputs:
         """The inputs (n) with these values in one of `columns`; None is a missing value."""
 
+    def spelled(self, inputs: Inputs, position: int) -> str:
+        """The text that `units` point into: what `render` gives, where that names them all."""
+
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
-        """The pieces an explanation may remove, as (start, end) in `render`'s text."""
+        """The pieces an explanation may remove, as (start, end) in the text that `spelled` gives."""
+
+    def places(self, inputs: Inputs, position: int) -> list[tuple[float, float, float, float]]:
+        """Where each unit lies in `picture`: left, top, width, height as shares of its sides; empty without one."""
 
     def names(self, inputs: Inputs, position: int) -> list[str]:
         """What each unit is counted under where many examples are added up: the word, the column."""
@@ -324,6 +409,7 @@ class Evidence:
     seed: int
     calibration: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
+    pictured: Callable[[int], str | None] = lambda _position: None  # the same as `Task.picture` of that example
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pyarrow.compute as pc
 from metier.data.dataset import Dataset, Schema
 from metier.errors import DataError
 from metier.plan import Plan
+from metier.progress import Progress
 from metier.tasks import rows_units, targets
 from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
 from metier.tasks.rows_encoding import FEATURE_ROLES, fit_encoding, roles
+from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 
 _LONG_TEXT = 40  # mean characters from which a text column says more than the columns beside it
@@ -27,6 +30,8 @@ class Rows:
 
     name = "rows"
     summary = "rows of a table, each with a label or a number"
+    says = "said"
+    compared = True
 
     def recognises(self, schema: Schema) -> Recognition:
         """Sure where numbers, categories and times dominate; unsure beside a column of long texts."""
@@ -46,6 +51,14 @@ class Rows:
         if structured >= 3 and not named and max(column.distinct for column in texts) <= 0.5 * most:
             return Recognition(0.8, f"{why} and texts that repeat")
         return Recognition(0.3, f"{why} beside text in {', '.join(column.name for column in texts)}")
+
+    def base(self, name: str, *, max_tokens: int | None = None, offline: bool = False) -> bases.Base:
+        """An encoder of texts."""
+        return bases.find(name, max_tokens=max_tokens, offline=offline)
+
+    def trunk(self, base: bases.Base, cache: Path | None = None, progress: Progress | None = None) -> Trunk:
+        """What reads texts through it."""
+        return Trunk(base, cache, progress)
 
     def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
         """The columns of numbers, categories, times and texts."""
@@ -78,6 +91,14 @@ class Rows:
         inputs = features if len(rows) == len(keep) else features.take(pa.array(rows))
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """None: a row has columns."""
+        return None
+
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The cells as they are."""
+        return list(dataset.table.select(list(names)).slice(0, most).to_pylist())
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, trees."""
         from metier.tasks.rows_rungs import Linear, Majority
@@ -95,6 +116,10 @@ class Rows:
         """`column: value · column: value`, columns without a value left out."""
         return _BETWEEN.join(_pieces(inputs, position))
 
+    def picture(self, inputs: Inputs, position: int) -> str | None:
+        """None."""
+        return None
+
     def columns(self, inputs: Inputs) -> dict[str, str]:
         """The feature columns with their roles."""
         return {name: str(role) for name, role in roles(inputs).items()}
@@ -109,6 +134,10 @@ class Rows:
         field = inputs.schema.field(at)
         return inputs.set_column(at, field, pa.chunked_array([pa.array(values, field.type)]))
 
+    def spelled(self, inputs: Inputs, position: int) -> str:
+        """What `render` gives."""
+        return self.render(inputs, position)
+
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """One (start, end) a column shown, in the text `render` gives."""
         spans, start = [], 0
@@ -116,6 +145,10 @@ class Rows:
             spans.append((start, start + len(piece)))
             start += len(piece) + len(_BETWEEN)
         return spans
+
+    def places(self, inputs: Inputs, position: int) -> list[tuple[float, float, float, float]]:
+        """None: there is no picture."""
+        return []
 
     def names(self, inputs: Inputs, position: int) -> list[str]:
         """The columns."""

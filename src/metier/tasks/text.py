@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +15,10 @@ import pyarrow.compute as pc
 from metier.data.dataset import Dataset, Schema
 from metier.errors import DataError
 from metier.plan import Plan
+from metier.progress import Progress
 from metier.tasks import targets, text_units
 from metier.tasks.contract import Array, Examples, Inputs, Perturbation, Recognition, Rung, Target
+from metier.trunk import base as bases
 from metier.trunk.features import Trunk
 
 _RATING = re.compile(r"rating|score|stars|grade|price|amount|value", re.IGNORECASE)
@@ -29,6 +32,8 @@ class Text:
     summary: str
     target_kind: str  # "classes" or "quantity"
 
+    says: ClassVar[str] = "said"
+    compared: ClassVar[bool] = True
     _joined: ClassVar[str] = "\n"
 
     def recognises(self, schema: Schema) -> Recognition:
@@ -48,6 +53,14 @@ class Text:
         elif self.target_kind == "quantity":
             score *= 0.3
         return Recognition(score, why)
+
+    def base(self, name: str, *, max_tokens: int | None = None, offline: bool = False) -> bases.Base:
+        """An encoder of texts."""
+        return bases.find(name, max_tokens=max_tokens, offline=offline)
+
+    def trunk(self, base: bases.Base, cache: Path | None = None, progress: Progress | None = None) -> Trunk:
+        """What reads texts through it."""
+        return Trunk(base, cache, progress)
 
     def reads(self, schema: Schema, plan: Plan) -> tuple[str, ...]:
         """The text columns."""
@@ -84,6 +97,16 @@ class Text:
         inputs = texts.take(pa.array(rows)) if len(rows) < len(keep) else texts
         return targets.laid_out(inputs, labels, rows, aside, dataset, plan)
 
+    def plain(self, texts: Sequence[str]) -> tuple[Inputs, Array] | None:
+        """The texts that are not empty, as a list."""
+        # What Arrow calls white space in `prepare` is just what Python does.
+        kept = [at for at, text in enumerate(texts) if text.strip()]
+        return (texts if len(kept) == len(texts) else [texts[at] for at in kept]), np.array(kept, np.int64)
+
+    def portable(self, dataset: Dataset, names: Sequence[str], most: int) -> list[dict[str, Any]] | None:
+        """The cells as they are."""
+        return list(dataset.table.select(list(names)).slice(0, most).to_pylist())
+
     def rungs(self, target: Target) -> tuple[Rung, ...]:
         """majority, linear, generic (classes only: a number has no name), frozen, adapter, full."""
         from metier.tasks.text_rungs import FrozenRung, GenericRung, LinearRung, MajorityRung
@@ -100,6 +123,10 @@ class Text:
         """The text itself."""
         return str(inputs[position].as_py())
 
+    def picture(self, inputs: Inputs, position: int) -> str | None:
+        """None."""
+        return None
+
     def columns(self, inputs: Inputs) -> dict[str, str]:
         """One: the text."""
         return {"text": "text"}
@@ -114,9 +141,17 @@ class Text:
             [pa.array(["" if value is None else str(value) for value in values], pa.large_string())]
         )
 
+    def spelled(self, inputs: Inputs, position: int) -> str:
+        """What `render` gives."""
+        return self.render(inputs, position)
+
     def units(self, inputs: Inputs, position: int) -> list[tuple[int, int]]:
         """Words, as (start, end) in the text."""
         return text_units.units(self.render(inputs, position))
+
+    def places(self, inputs: Inputs, position: int) -> list[tuple[float, float, float, float]]:
+        """None: there is no picture."""
+        return []
 
     def names(self, inputs: Inputs, position: int) -> list[str]:
         """The words in lower case."""

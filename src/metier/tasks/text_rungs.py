@@ -12,7 +12,8 @@ import numpy as np
 
 from metier import files
 from metier.tasks import blend
-from metier.tasks.contract import Array, Examples, Inputs, Predictor, Target, Work
+from metier.tasks.blend import shaped
+from metier.tasks.contract import Array, Examples, Inputs, Predictor, Shared, Target, Work
 from metier.trunk.batches import as_texts
 from metier.trunk.features import Trunk
 
@@ -85,6 +86,13 @@ class LinearRung:
 
         return load_words(folder)
 
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared:
+        """The same in less memory; features have no part in it."""
+        from metier.tasks.lean_words import LeanWords
+
+        lean = LeanWords.load(folder, trunk.cache)
+        return Shared(lambda _, inputs: lean.outputs(inputs), {}, lean.parts, featureless=True)
+
 
 class GenericRung:
     """The base as it comes: which label's name is nearest in meaning? Nothing is trained."""
@@ -111,6 +119,10 @@ class GenericRung:
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Read the label names' features."""
         return _load_frozen(folder, trunk)
+
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared:
+        """The same, over features that others compute."""
+        return blend.share(folder, _load_frozen(folder, trunk).head, trunk, {})
 
 
 class FrozenRung:
@@ -184,6 +196,10 @@ class FrozenRung:
         """Read the head, and the words where there are some."""
         return blend.load(folder, _load_frozen(folder, trunk))
 
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared:
+        """The same, over features that others compute."""
+        return blend.share(folder, _load_frozen(folder, trunk).head, trunk, {})
+
 
 @dataclass(frozen=True)
 class FrozenPredictor:
@@ -231,11 +247,6 @@ def blended(main: Predictor, work: Work) -> tuple[Predictor, dict[str, float]]:
     return blend.choose(
         main, words, *sides, truth, work.train.target, lambda outputs: sign * fine.function(truth, outputs)
     )
-
-
-def shaped(outputs: Array) -> Array:
-    """(n, 1) -> (n,): a quantity's outputs are a plain column."""
-    return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
 
 
 def loss_of(work: Work, *, smoothing: float = 0.0) -> Any:

@@ -73,12 +73,12 @@ class Words:
 
 def fit_words(texts: Sequence[str], targets: Array, target: Target) -> Words:
     """Fit vocabulary and model. Texts (n,), targets (n,) class codes or values."""
-    vectorizer = _vectorizer(min_df=2 if len(texts) > 2000 else 1)
+    vectorizer = tfidf(min_df=2 if len(texts) > 2000 else 1)
     try:
         matrix = vectorizer.fit_transform(texts)
     except ValueError:
         # No word at all (emoji, punctuation, a script without spaces): one made-up word carries a constant.
-        vectorizer = _vectorizer(min_df=1, vocabulary={"\0": 0})
+        vectorizer = tfidf(min_df=1, vocabulary={"\0": 0})
         matrix = vectorizer.fit_transform([*texts, "\0"])[: len(texts)]
     if target.width == 1:
         model = Ridge(alpha=1.0, solver="sparse_cg").fit(matrix, targets)
@@ -113,12 +113,13 @@ def load_words(folder: Path) -> Words:
     """Read what `Words.save` wrote."""
     names = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "words.safetensors")
-    vectorizer = _vectorizer(min_df=1, vocabulary={name: at for at, name in enumerate(names)})
+    vectorizer = tfidf(min_df=1, vocabulary={name: at for at, name in enumerate(names)})
     vectorizer.idf_ = tensors["idf"]
     return Words(vectorizer, tensors["weight"], tensors["bias"])
 
 
-def _vectorizer(*, min_df: int, vocabulary: dict[str, int] | None = None) -> TfidfVectorizer:
+def tfidf(*, min_df: int, vocabulary: dict[str, int] | None = None) -> TfidfVectorizer:
+    """Words and word pairs, counted as every model of words here counts them; not fitted."""
     return TfidfVectorizer(
         ngram_range=(1, 2),
         sublinear_tf=True,

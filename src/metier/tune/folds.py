@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,23 +34,25 @@ def folds_of(
 
 def joined(parts: list[Examples]) -> Examples:
     """The folds' held-out examples one after the other."""
-    import pyarrow as pa
-
     first = parts[0]
-    inputs = [part.inputs for part in parts]
-    together = pa.concat_tables(inputs) if isinstance(inputs[0], pa.Table) else _chunks(inputs)
+    inputs = together([part.inputs for part in parts])
     return replace(
         first,
-        inputs=together,
+        inputs=inputs,
         targets=np.concatenate([part.targets for part in parts]),
         rows=np.concatenate([part.rows for part in parts]),
         groups=None if first.groups is None else np.concatenate([p.groups for p in parts if p.groups is not None]),
     )
 
 
-def _chunks(inputs: list[Any]) -> Any:
+def together(inputs: Sequence[Any]) -> Any:
+    """Inputs of one kind, one after the other."""
     import pyarrow as pa
 
+    if hasattr(inputs[0], "joined"):
+        return inputs[0].joined(inputs[1:])
+    if isinstance(inputs[0], pa.Table):
+        return pa.concat_tables(inputs)
     return pa.chunked_array(
         [chunk for part in inputs for chunk in (part.chunks if hasattr(part, "chunks") else [part])]
     )

@@ -15,7 +15,17 @@ from metier.errors import UsageError
 from metier.evaluate.intervals import Gain, Interval, bootstrap
 from metier.plan import Plan
 from metier.progress import Progress
-from metier.tasks.contract import Array, Examples, Metric, Predictor, Rung, StandingRung, Target, Work
+from metier.tasks.contract import (
+    Array,
+    Examples,
+    Metric,
+    NeedyRung,
+    Predictor,
+    Rung,
+    StandingRung,
+    Target,
+    Work,
+)
 from metier.trunk.features import Trunk
 from metier.tune import folds
 from metier.tune.stop_rule import pays, room_left
@@ -106,6 +116,11 @@ def climb(course: Course) -> Climb:
     for rung in course.rungs:
         if stopped or (wanted and rung is not wanted and rung.trains):
             steps.append(_untried(rung, stopped or f"--rung {wanted.name if wanted else ''} was asked for"))
+            continue
+        lack = _lack(rung, course.folds[0][0], course.trunk)
+        if lack:
+            steps.append(_untried(rung, lack))
+            course.progress.say(f"{rung.name}: not tried, {lack}")
             continue
         refused = "" if rung is wanted else _not_worth_trying(course, rung, here, truth)
         if refused:
@@ -296,6 +311,24 @@ def forced(rungs: Sequence[Rung], plan: Plan) -> Rung | None:
         found=wanted,
         fix="One of " + ", ".join(rung.name for rung in rungs) + ".",
     )
+
+
+def possible(rungs: Sequence[Rung], plan: Plan, examples: Examples, trunk: Trunk) -> Rung | None:
+    """The rung that `--rung` names. Raises UsageError where it cannot be had with this base and these labels."""
+    wanted = forced(rungs, plan)
+    lack = _lack(wanted, examples, trunk) if wanted is not None else ""
+    if wanted is not None and lack:
+        raise UsageError(
+            "rung-lacks",
+            f"The rung {wanted.name} must have all it reads through.",
+            found=lack,
+            fix="Name a base with --base, or leave --rung out.",
+        )
+    return wanted
+
+
+def _lack(rung: Rung, train: Examples, trunk: Trunk) -> str:
+    return rung.lacks(train, trunk) if isinstance(rung, NeedyRung) else ""
 
 
 def _untried(rung: Rung, reason: str) -> Step:

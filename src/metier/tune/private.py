@@ -89,6 +89,8 @@ def check(rung: Rung | None, target: Target, plan: Plan) -> None:
     problem = ""
     if rung is None or rung.name != "adapter":
         problem, fix = f"the rung {rung.name if rung else 'left to the ladder'}", "--rung adapter"
+    elif not getattr(rung, "private", False):
+        problem, fix = f"{rung.summary}, whose gradients are not had picture by picture", "Leave it out."
     elif target.width == 1:
         problem, fix = "a number to predict: how far it may reach would have to be known beforehand", "Leave it out."
     elif plan.ladder.refit:

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from metier import files
 from metier.tasks import blend
-from metier.tasks.contract import Array, Inputs, Predictor, Target, Work
+from metier.tasks.blend import shaped
+from metier.tasks.contract import Array, Inputs, Predictor, Shared, Target, Work
 from metier.tasks.text_rungs import (
     FrozenPredictor,
     FrozenRung,
@@ -22,7 +23,6 @@ from metier.tasks.text_rungs import (
     judge_of,
     label_words,
     name_prior,
-    shaped,
 )
 from metier.trunk.features import Trunk
 from metier.tune import private, sizing
@@ -36,14 +36,14 @@ _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
 _PAIRS = "pairs"
 # The head that training started from, kept so that an expert can be turned back toward its base (`rescale`).
-_START = "start.safetensors"
+START = "start.safetensors"
 _SAVED = (
     "adapter_config.json",
     "adapter_model.safetensors",
     "config.json",
     "model.safetensors",
     "head.safetensors",
-    _START,
+    START,
 )
 _LAST_PASS = 0.3  # of the learning rate
 _AVERAGE = 0.99  # of the weights' moving average stays at a step
@@ -57,6 +57,7 @@ class TunedRung:
     name: str
     summary: str
     trains: bool = True
+    private: ClassVar[bool] = True  # lends itself to a private step
 
     def estimate(self, work: Work) -> float:
         """Seconds for the fewest layers and epochs this rung would make do with."""
@@ -80,6 +81,15 @@ class TunedRung:
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Add the update to a copy of the base's weights, and read the head and the words."""
         return blend.load(folder, self._open(folder, trunk))
+
+    def share(self, folder: Path, trunk: Trunk, target: Target) -> Shared | None:
+        """An adapter beside others on one trunk; None where all weights of the blocks were changed."""
+        from metier.tune import adapters
+        from metier.tune.heads import Head
+
+        if not (folder / adapters.ADAPTER).is_file():
+            return None
+        return blend.share(folder, Head.load(folder / "head.safetensors"), trunk, adapters.low_rank(folder))
 
     def rescale(self, source: Path, scale: float, folder: Path, trunk: Trunk) -> None:
         """Write into `folder` the predictor that lies in `source`, its weights at `scale` of the way from the base."""
@@ -186,7 +196,7 @@ class TunedRung:
             step.close()
         learner = pupil.module.cpu()
         dial = adapters.Dial(learner, before)
-        scale = _choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
+        scale = choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
         dial.turn(scale)
         with files.write_folder(weights, marker=None) as folder:
             if self.name == "adapter":
@@ -194,7 +204,7 @@ class TunedRung:
             else:
                 adapters.save_blocks(model, folder)
             adapters.save_head(learner, folder / "head.safetensors")
-            _started_from(start, begun).save(folder / _START)
+            _started_from(start, begun).save(folder / START)
             if spend is not None:
                 private.check_saved(folder)
         loop.forget(work.folder)
@@ -323,10 +333,10 @@ def _started_from(start: Any, begun: Path | None) -> Any:
     """The head at the far end of the dial: where `start` was itself trained before, the one that began from."""
     from metier.tune.heads import Head
 
-    return Head.load(begun / _START) if begun is not None and (begun / _START).is_file() else start.head
+    return Head.load(begun / START) if begun is not None and (begun / START).is_file() else start.head
 
 
-def _choose_scale(work: Work, dial: Any, pupil: Any) -> float:
+def choose_scale(work: Work, dial: Any, pupil: Any) -> float:
     """How far from the generic to the tuned weights scores best on validation."""
     if work.plan.adapter.scale is not None:
         return work.plan.adapter.scale

@@ -30,7 +30,7 @@ class Found:
 
 
 def find(place: str | Path, plan: DataPlan, cache: Path) -> Found | Path:
-    """The table at a database, a folder or a data set on disk; or the path of a file, fetched first if it is away.
+    """The table at a database, a folder, a data set on disk or a picture; or the path of a file, fetched if it is away.
 
     Raises DataError, ResourceError or UsageError, never with a password in it.
     """
@@ -51,8 +51,12 @@ def find(place: str | Path, plan: DataPlan, cache: Path) -> Found | Path:
             found=f"{masked(place)} is none",
             fix="Leave --query out, or name a database such as sqlite:///shop.db or postgresql://user@host/shop.",
         )
-    if not path.is_dir():
-        return path
+    from metier.data.pictures import SUFFIXES
     from metier.data.sources import folders, hub
 
+    if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
+        return path
+
+    if path.is_file():
+        return folders.read_picture(path, cache)
     return hub.read_folder(path, cache) or folders.read_folder(path, cache) or path

@@ -16,11 +16,11 @@ from metier.data import cache as tables
 from metier.data.archives import DATA_SUFFIXES
 from metier.data.cache import Reading
 from metier.data.dataset import Problem
+from metier.data.pictures import SUFFIXES
 from metier.data.sources import Found
 from metier.data.sources.documents import DOCUMENTS, Documents
 from metier.errors import DataError
 
-_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
 _PAPERWORK = frozenset({"readme", "license", "licence", "notice"})
 _SPLITS = frozenset({"train", "training", "valid", "validation", "val", "dev", "test", "eval"})
 _ROWS, _LETTERS = 2**12, 2**24  # of a batch, whichever comes first
@@ -37,7 +37,7 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
     paths = _listed(folder)
     here = {path.suffix.lower() for path in paths if len(path.parts) == 1}
     documents = [path for path in paths if path.suffix.lower() in DOCUMENTS]
-    images = [path for path in paths if path.suffix.lower() in _IMAGES]
+    images = [path for path in paths if path.suffix.lower() in SUFFIXES]
     pictures = len(images) > len(paths) // 2 and all(path.stem.lower() in _PAPERWORK for path in documents)
     if not (documents or pictures) or here & (DATA_SUFFIXES - {".txt"}):
         return None
@@ -58,6 +58,14 @@ def read_folder(folder: Path, cache: Path) -> Found | None:
                 fix="Check the files; scans need text recognition (OCR) first.",
             )
     return Found(stored, digest, sum((folder / path).stat().st_size for path in read), name)
+
+
+def read_picture(path: Path, cache: Path) -> Found:
+    """One picture as a table of one row, whose column `image` names it."""
+    digest = files.sha256(path)
+    name = tables.key(digest, {"source": "picture", "name": path.name})
+    stored = tables.load(cache, name) or tables.store(cache, name, _pictures([PurePosixPath(path.name)]))
+    return Found(stored, digest, path.stat().st_size, name)
 
 
 def _listed(folder: Path) -> list[PurePosixPath]:

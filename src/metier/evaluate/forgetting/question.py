@@ -19,6 +19,7 @@ from metier.tasks.contract import Section
 _LITTLE = 0.9
 _UNCHANGED = "Tuning changed nothing in the base, so nothing it knew can have been forgotten."
 _NO_BASE = "This expert does not read through a pre-trained base: there is nothing general to forget."
+_NO_TEXTS = "General ability is measured on everyday texts, and this expert reads none."
 _MERGED = "The tuned weights were merged into the base, and the untouched base is not beside them to compare with."
 
 
@@ -34,6 +35,9 @@ def ask(case: Case) -> Answer:
         figures = {**_nothing(), **gap, "note": why}
         standing: Standing = "unknown" if trunk else "good"
         return Answer({"forgetting": figures}, more, _plain_card(why, standing, fit), [why, *notes])
+    if not case.expert.trunk.reads_texts:
+        figures = {**_nothing(), **gap, "note": _NO_TEXTS}
+        return Answer({"forgetting": figures}, more, _plain_card(_NO_TEXTS, "unknown", fit), [_NO_TEXTS, *notes])
     before = measured.ability(case.expert.trunk)
     if rung is None:
         general = _general(case, before, before)

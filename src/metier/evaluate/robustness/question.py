@@ -320,6 +320,8 @@ def _first_turned(case: Case, curve: Curve, seen: set[int]) -> dict[str, Any] | 
                 "change": f"{curve.perturbation.name}, {_severity(one)}",
                 "before": task.render(case.examples.inputs, int(at[place])),
                 "after": task.render(changed.inputs, int(place)),
+                "before_picture": task.picture(case.examples.inputs, int(at[place])),
+                "after_picture": task.picture(changed.inputs, int(place)),
                 "answer": str(right),
                 "changed_answer": str(wrong),
             }

@@ -224,9 +224,9 @@ def _sources(folder: Path, about: Mapping[str, Any], with_base: bool) -> dict[st
     names += [redaction.FILE] if (folder / redaction.FILE).is_file() else []
     out = {f"{EXPERT}/{name}": folder / name for name in (*names, record.MANIFEST) if (folder / name).is_file()}
     if with_base and about["base_is"] != ".":
-        from metier.expert import base_of
+        from metier.expert import base_of, manner
 
-        base = base_of(folder, about)
+        base = base_of(manner(folder))
         below = Path(base.folder)
         wanted = ("*.safetensors", "*.json", "1_Pooling/config.json", "README.md", "vocab.txt")
         out |= {f"{BASE}/{path.relative_to(below).as_posix()}": path for each in wanted for path in below.glob(each)}

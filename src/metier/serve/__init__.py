@@ -1,0 +1,1 @@
+"""Serving: experts behind HTTP, many on one trunk."""
