@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from metier.tune.mitigation import GroupThresholds
 class Prediction:
     """One answer: a label or a number, how sure (0..1), and whether a person should answer instead.
 
-    `low` and `high` hold a number's interval. A row that could not be read has prediction None and abstains.
+    `low` and `high` hold a number's interval. A row that could not be read has prediction None and abstains. `summary`
+    says where the row lies among the expert's features, where that was asked for.
     """
 
     prediction: Any
@@ -30,6 +31,7 @@ class Prediction:
     abstain: bool
     low: float | None = None
     high: float | None = None
+    summary: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """What `predict` writes for one row."""

@@ -16,6 +16,7 @@ from metier import (
     cli_govern,
     cli_people,
     cli_release,
+    cli_serve,
 )
 from metier.cli_options import Screen, choices, common, given
 
@@ -170,3 +171,5 @@ for command in (
     main.add_command(command)
 for command in (cli_people.people, cli_people.findings, cli_people.ethics):
     main.add_command(command)
+main.add_command(cli_serve.serve)
+main.add_command(cli_serve.keys)

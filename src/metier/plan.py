@@ -10,10 +10,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer
+from pydantic import BeforeValidator, Field, ValidationError, field_serializer
 
 from metier.data.sources.addresses import masked
 from metier.errors import UsageError
+from metier.plan_section import Section as _Section
+from metier.plan_serving import PredictionLogPlan, RequestPlan, ServePlan, SignOnPlan
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -29,10 +31,6 @@ def seconds(text: object) -> object:
 
 
 Duration = Annotated[float | None, BeforeValidator(seconds)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataPlan(_Section):
@@ -157,7 +155,8 @@ class AdapterPlan(_Section):
         description="How far from the base to the tuned weights (WiSE-FT); chosen on validation if left out.",
     )
     contrastive: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Start from pairs and label names; auto does with 32 labels a class or fewer."
+        "auto",
+        description="Learn from pairs first; up to 32 labels a class auto does, and up to 160 texts from them alone.",
     )
 
 
@@ -328,6 +327,10 @@ class Plan(_Section):
     doubt: DoubtPlan = DoubtPlan()
     gate: GatePlan = GatePlan()
     explain: ExplainPlan = ExplainPlan()
+    serve: ServePlan = ServePlan()
+    request: RequestPlan = RequestPlan()
+    prediction_log: PredictionLogPlan = PredictionLogPlan()
+    sign_on: SignOnPlan = SignOnPlan()
     seed: int = Field(0, ge=0, description="Everything random starts from this number.")
     name: str | None = Field(None, description="The expert's name; the data file's if left out.")
 

@@ -190,7 +190,7 @@ def _begin(runs: Path, key: str, name: str, data: Sequence[str]) -> Run:
                 break
             except FileExistsError:
                 number += 1
-    lock = _lock(folder)
+    lock = hold(folder)
     if lock is None:  # nobody else looks into a folder without a key
         raise ResourceError("run-in-use", "A new run's folder must be free.", found=str(folder), fix="Run it again.")
     # The key is written under the lock: a folder that another process can recognise is always held already.
@@ -200,7 +200,7 @@ def _begin(runs: Path, key: str, name: str, data: Sequence[str]) -> Run:
 
 def _take(folder: Path, key: str) -> Run | None:
     """Hold an unfinished run, or None when another process does or has just finished it."""
-    lock = _lock(folder)
+    lock = hold(folder)
     if lock is None:
         return None
     if (folder / DONE).exists() or not _still_named(lock, folder / LOCK):
@@ -223,7 +223,7 @@ def _seconds(folder: Path) -> float:
         return 0.0
 
 
-def _lock(folder: Path) -> BinaryIO | None:
+def hold(folder: Path) -> BinaryIO | None:
     """An exclusive lock that the system itself drops when the process ends; None when another process has it."""
     with files.guard(folder):
         try:

@@ -20,7 +20,8 @@ def test_the_migrations_make_the_tables_the_code_knows(workspace: Workspace) -> 
 
     import metier.store.tables.erasure
     import metier.store.tables.ledger
-    import metier.store.tables.registry  # noqa: F401  tables are known once their file is read
+    import metier.store.tables.registry
+    import metier.store.tables.serving  # noqa: F401  tables are known once their file is read
 
     store = open_store(workspace)
     with store.read() as connection:

@@ -330,10 +330,10 @@ def test_one_column_of_outputs_is_a_plain_column() -> None:
     assert text_rungs.shaped(np.zeros(5)).shape == (5,)
 
 
-def test_with_few_labels_the_frozen_rung_needs_no_proof() -> None:
-    rung = text_rungs.FrozenRung()
+def test_with_few_labels_the_frozen_rung_needs_no_proof(make_work: MakeWork) -> None:
+    rung, work = text_rungs.FrozenRung(), make_work()
     codes = np.arange(96) % 3
     few = Examples(None, codes, Classes(("a", "b", "c")), np.arange(96))
-    assert "so few labels" in rung.stands(few)
+    assert "so few labels" in rung.stands(replace(work, train=few))
     many = Examples(None, np.arange(99) % 3, Classes(("a", "b", "c")), np.arange(99))
-    assert rung.stands(many) == ""
+    assert rung.stands(replace(work, train=many)) == ""

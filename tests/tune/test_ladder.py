@@ -23,7 +23,7 @@ from metier.tasks.classes import Classes
 from metier.tasks.contract import Array, Examples, Predictor, Work
 from metier.tune import ladder as ladders
 from metier.tune.curve import learning_curve
-from metier.tune.folds import folds_of
+from metier.tune.folds import folds_of, halves, joined
 from metier.tune.ladder import Climb, Course, baseline, climb, finish
 
 TARGET = Classes(("a", "b", "c"))
@@ -301,8 +301,21 @@ def test_with_folds_a_rung_is_judged_on_all_rows(tmp_path: Path) -> None:
 class Standing(Fake):
     """A rung that is known to be the better one."""
 
-    def stands(self, train: Examples) -> str:
+    def stands(self, work: Work) -> str:
         return "it is known to be better"
+
+
+@dataclass
+class Sparing(Fake):
+    """A rung that is measured on halves, and not tried on some rows."""
+
+    fewest: int = 0
+
+    def refuses(self, work: Work) -> str:
+        return "" if len(work.train) >= self.fewest else "too few rows for it"
+
+    def spared(self, work: Work) -> str:
+        return "it is dear"
 
 
 @pytest.mark.parametrize(("quality", "taken"), [(0.62, True), (0.60, True), (0.58, True), (0.30, False)])
@@ -312,6 +325,52 @@ def test_a_rung_that_stands_is_taken_unless_proven_worse(tmp_path: Path, quality
     assert ("it is known to be better" in found.steps[1].reason) is taken
     plain = climb(course(tmp_path / "plain", [Fake("generic", 0.6), Fake("frozen", quality)], rows=200))
     assert not plain.steps[1].taken
+
+
+@pytest.mark.parametrize(("quality", "taken"), [(0.58, True), (0.30, False)])
+def test_a_rung_that_is_spared_is_measured_on_halves_and_taken_unless_proven_worse(
+    tmp_path: Path, quality: float, taken: bool
+) -> None:
+    frozen, dear = Fake("frozen", 0.6), Sparing("adapter", quality, trains=True)
+    dearer = Fake("full", 0.99, trains=True)
+    found = climb(course(tmp_path, [frozen, dear, dearer], rows=200))
+    step = found.steps[1]
+    assert step.taken is taken
+    assert ("both were fitted on one half of the rows" in step.reason) is taken
+    assert (found.steps[0].folds, step.folds, found.steps[2].folds) == (5, 2, 5 if taken else 0)
+    assert [len(work.train) for work in frozen.works[:7]] == [160] * 5 + [len(work.train) for work in dear.works]
+    assert [len(work.train) + len(work.validation or ()) for work in dear.works] == [200, 200]
+    np.testing.assert_array_equal(step.outputs, Recall(quality, 0).outputs(found.held_out.inputs))  # type: ignore[arg-type]
+    assert all(not work.earlier for work in dear.works), "what was fitted on the folds has seen the other half"
+    again = climb(course(tmp_path, [Fake("frozen", 0.6), dear, dearer], rows=200))
+    assert (len(dear.works), again.steps[1].record()) == (2, step.record())
+    one_split = Sparing("adapter", 0.58, trains=True)
+    split = climb(course(tmp_path / "split", [Fake("frozen", 0.6), one_split]))
+    assert (len(one_split.works), split.steps[1].taken) == (1, False)
+
+
+def test_a_rung_that_refuses_is_tried_only_when_asked_for(tmp_path: Path) -> None:
+    def rungs() -> list[Fake]:
+        return [Fake("frozen", 0.6), Sparing("adapter", 0.9, trains=True, fewest=1000), Fake("full", 0.99, trains=True)]
+
+    found = climb(course(tmp_path, rungs(), rows=200))
+    assert told(found) == {"frozen": (True, True), "adapter": (False, False), "full": (False, False)}
+    assert found.steps[1].reason == "too few rows for it"
+    asked = climb(course(tmp_path / "asked", rungs(), rows=200, rung="adapter"))
+    assert asked.chosen.name == "adapter"
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_halves_hold_out_every_row_once_and_train_on_the_other_half(grouped: bool) -> None:
+    groups = np.arange(120) // 4 if grouped else None
+    folds = folds_of(numbered(120, groups), np.arange(96), np.arange(96, 120), 0)
+    parts = halves(folds)
+    assert (
+        np.concatenate([held_out.rows for _, held_out in parts]).tolist() == joined([h for _, h in folds]).rows.tolist()
+    )
+    for training, held_out in parts:
+        assert sorted([*training.rows, *held_out.rows]) == list(range(120))
+        assert not grouped or not set(training.groups) & set(held_out.groups)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------------ taken up again

@@ -14,6 +14,7 @@ import pytest
 
 from metier.errors import UsageError
 from metier.evaluate.metrics import find_metric
+from metier.tasks.classes import Classes
 from metier.tasks.contract import Predictor, Work
 from metier.tasks.text_rungs import FrozenRung, LinearRung
 from metier.trunk.base import find
@@ -24,6 +25,7 @@ from metier.tune.tuned import ADAPTER, FULL, TunedRung
 MakeWork = Callable[..., Work]
 RUNGS = {"adapter": ADAPTER, "full": FULL}
 PLAN = {"layers": 2, "learning_rate": 5e-3}
+PAIRS_PLAN = {**PLAN, "epochs": None}
 WEIGHTS = {"adapter": "adapter_model.safetensors", "full": "model.safetensors"}
 
 
@@ -162,10 +164,16 @@ def test_what_was_decided_in_time_holds_when_less_time_is_left(make_work: MakeWo
 def paired(make_work: MakeWork, tmp_path_factory: pytest.TempPathFactory) -> tuple[Work, list[str]]:
     """An adapter for ten labels a class, and the stages it went through."""
     progress = Stopping()
-    work = make_work(tmp_path_factory.mktemp("paired"), rows=40, plan=PLAN, progress=progress)
-    _, settings = ADAPTER.fit(work)
+    work = make_work(tmp_path_factory.mktemp("paired"), rows=40, plan=PAIRS_PLAN, progress=progress)
+    predictor, settings = ADAPTER.fit(work)
     assert settings["contrastive"]
-    return work, progress.stages
+    assert (settings["epochs"], settings["scale"], settings["blend"]) == (0, 1.0, {})
+    assert settings["steps"] == 17, "44 texts and names, twelve times each"
+    stages = list(progress.stages)
+    alone = make_work(tmp_path_factory.mktemp("alone"), rows=40, plan=PAIRS_PLAN, validation=None, settings=settings)
+    again, _ = ADAPTER.fit(alone)
+    rows_equal(again, predictor, work.train.inputs[:20])
+    return work, stages
 
 
 def test_with_few_labels_pairs_come_first_unless_the_plan_says_otherwise(
@@ -173,7 +181,7 @@ def test_with_few_labels_pairs_come_first_unless_the_plan_says_otherwise(
 ) -> None:
     work, stages = paired
     trained = [stage for stage in stages if stage.startswith("adapter")]
-    assert trained == ["adapter, pairs", "adapter"]
+    assert trained == ["adapter, pairs"], "of few labels nothing more is learnt"
     assert {path.name for path in work.folder.iterdir()} == {"weights"}
     progress = Stopping()
     ADAPTER.fit(make_work(tmp_path, rows=40, plan={**PLAN, "contrastive": "no"}, progress=progress))
@@ -181,12 +189,37 @@ def test_with_few_labels_pairs_come_first_unless_the_plan_says_otherwise(
     assert not same_weights(tmp_path / "weights", work.folder / "weights", "adapter")
 
 
-@pytest.mark.parametrize("step", [5, 13])
+def test_pairs_that_are_asked_for_are_followed_by_passes_over_the_rows(make_work: MakeWork, tmp_path: Path) -> None:
+    progress = Stopping()
+    _, settings = ADAPTER.fit(make_work(tmp_path, plan={**PLAN, "contrastive": "yes"}, progress=progress))
+    assert [stage for stage in progress.stages if stage.startswith("adapter")] == ["adapter, pairs", "adapter"]
+    assert settings["epochs"] == 2
+
+
+def test_an_adapter_from_pairs_is_spared_and_neither_it_nor_full_is_always_tried(
+    make_work: MakeWork, tmp_path: Path
+) -> None:
+    few, fewer = (make_work(tmp_path, rows=rows, plan={"epochs": None}) for rows in (40, 36))
+    assert "unless proven worse" in ADAPTER.spared(few)
+    assert ADAPTER.refuses(few) == ""
+    assert "fewer than 10" in ADAPTER.refuses(fewer)
+    assert "adapter" in FULL.refuses(few)
+    for other in ({"contrastive": "no"}, {"contrastive": "yes"}, {"epochs": 3}):
+        asked = make_work(tmp_path, rows=36, plan={"epochs": None, **other})
+        assert (ADAPTER.spared(asked), ADAPTER.refuses(asked), FULL.refuses(asked)) == ("", "", "")
+    many = make_work(tmp_path, rows=160, plan={"epochs": None})
+    # Few a label, but with the 40 names more texts than can be seen twelve times.
+    wide = replace(many, train=replace(many.train, target=Classes(tuple(f"label {at}" for at in range(40)))))
+    for one in (many, wide):
+        assert (ADAPTER.spared(one), ADAPTER.refuses(one), FULL.refuses(one)) == ("", "", "")
+
+
+@pytest.mark.parametrize("step", [5, 17])
 def test_a_start_from_pairs_goes_on_to_the_same_weights_when_stopped(
     paired: tuple[Work, list[str]], make_work: MakeWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    stopped = make_work(tmp_path, rows=40, plan=PLAN, progress=Stopping(step))
+    stopped = make_work(tmp_path, rows=40, plan=PAIRS_PLAN, progress=Stopping(step))
     with pytest.raises(KeyboardInterrupt):
         ADAPTER.fit(stopped)
     ADAPTER.fit(replace(stopped, progress=Stopping()))

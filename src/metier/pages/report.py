@@ -161,7 +161,10 @@ def _problems(dataset: Dataset, examples: Examples) -> list[Section]:
 
 
 def _facts(plan: Plan, dataset: Dataset, climb: Climb, base: Base, mitigation: Mapping[str, Any] | None) -> Section:
-    held = f"{climb.folds} folds, every row held out once" if climb.folds > 1 else f"{len(climb.truth)} rows held out"
+    fits = climb.chosen.folds
+    held = f"{fits} folds, every row held out once" if fits > 1 else f"{len(climb.truth)} rows held out"
+    if fits != climb.folds:
+        held += f" from a fit on the other half; rungs without training in {climb.folds} folds"
     settings = ", ".join(f"{name} {value:g}" for name, value in climb.chosen.settings.items() if _is_number(value))
     rows = [
         ["Rows in the file", f"{len(dataset):,}"],

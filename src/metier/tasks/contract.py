@@ -236,7 +236,7 @@ class Rung(Protocol):
 class StandingRung(Rung, Protocol):
     """A rung that is known beforehand to be the better one in some cases, where held-out rows are too few to tell."""
 
-    def stands(self, train: Examples) -> str:
+    def stands(self, work: Work) -> str:
         """Why this rung is taken on these rows unless it is proven worse; empty where it must be proven better."""
 
 
@@ -246,6 +246,20 @@ class NeedyRung(Rung, Protocol):
 
     def lacks(self, train: Examples, trunk: Trunk) -> str:
         """What is missing for it, and what to type to have it; empty where nothing is."""
+
+
+@runtime_checkable
+class SparingRung(Rung, Protocol):
+    """A rung too dear, in some cases, to be tried at all or to be fitted once for every fold."""
+
+    def refuses(self, work: Work) -> str:
+        """Why this rung is not tried on these rows unless it is asked for; empty where it is."""
+
+    def spared(self, work: Work) -> str:
+        """Why each half of the rows is held out once where others are measured in more folds; empty: as the others.
+
+        Measured on so little, the rung is taken unless it is proven worse.
+        """
 
 
 class TrainingRung(Rung, Protocol):

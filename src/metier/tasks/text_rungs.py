@@ -137,12 +137,12 @@ class FrozenRung:
         rows, width = len(work.train), work.train.target.width
         return embedding_seconds(work) + 0.5 + rows * width * work.trunk.width * 5e-9 * len(_PENALTIES)
 
-    def stands(self, train: Examples) -> str:
+    def stands(self, work: Work) -> str:
         """With few labels: its head starts from the generic base's own, the labels' names.
 
         Held-out rows then tell little, the less as each fit has a fifth of the labels less than the expert will have.
         """
-        return "with so few labels it is taken unless proven worse" if few_labels(train) else ""
+        return "with so few labels it is taken unless proven worse" if few_labels(work.train) else ""
 
     def fit(self, work: Work) -> tuple[Predictor, dict[str, Any]]:
         """Embed, then walk the penalties; the best on validation stays. Time short: as many rows as it allows.

@@ -165,6 +165,14 @@ def states_below(model: nn.Module, first: int, tokens: Tokens, path: Path, progr
     return States(path, tokens, hidden)
 
 
+def states_within(
+    mib: int, model: nn.Module, first: int, tokens: Tokens, path: Path, progress: Progress
+) -> States | None:
+    """`states_below`; None where there are no blocks below, or their outcome would take more disk than `mib`."""
+    size = int(tokens.offsets[-1]) * int(model.config.hidden_size) * 2  # type: ignore[union-attr, arg-type]
+    return states_below(model, first, tokens, path, progress) if first and size <= mib << 20 else None
+
+
 def _fill(model: nn.Module, end: _Skip, tokens: Tokens, file: BinaryIO, progress: Progress) -> None:
     """Write each text's states where they belong; written, not mapped, so that a full disk is an error and no crash."""
     with torch.inference_mode(), progress.stage("frozen layers", len(tokens), "texts") as stage:

@@ -32,6 +32,21 @@ def folds_of(
     )
 
 
+def halves(folds: tuple[tuple[Examples, Examples], ...]) -> tuple[tuple[Examples, Examples], ...]:
+    """Two (training, held-out) parts made of folds: the first folds' rows held out, and the others'.
+
+    Every row is held out once, in the folds' own order. A training part is what the folds train on of the other half.
+    """
+    middle = len(folds) // 2
+    out = []
+    for own in (folds[:middle], folds[middle:]):
+        held_out = joined([part for _, part in own])
+        # Any of these folds trains on the rows of the other half, and on some of this one.
+        train = own[0][0]
+        out.append((train.take(np.flatnonzero(~np.isin(train.rows, held_out.rows))), held_out))
+    return tuple(out)
+
+
 def joined(parts: list[Examples]) -> Examples:
     """The folds' held-out examples one after the other."""
     first = parts[0]

@@ -22,6 +22,7 @@ from metier.tasks.contract import (
     NeedyRung,
     Predictor,
     Rung,
+    SparingRung,
     StandingRung,
     Target,
     Work,
@@ -38,7 +39,10 @@ _SHOWN = ("accuracy", "macro_f1", "mae", "rmse")
 
 @dataclass(frozen=True)
 class Step:
-    """What became of one rung; `outputs` are its answers for the held-out rows, None when it was not tried."""
+    """What became of one rung; `outputs` are its answers for the held-out rows, None when it was not tried.
+
+    `folds` is the number of fits they come from: a spared rung has two, each on one half of the rows.
+    """
 
     name: str
     validation: Mapping[str, float]
@@ -50,6 +54,7 @@ class Step:
     reason: str
     settings: Mapping[str, Any]
     outputs: Array | None
+    folds: int = 0
 
     def record(self) -> dict[str, Any]:
         """The rung as `tune --json` and `rungs/<name>/metrics.json` tell it; gains in points of the metric."""
@@ -62,6 +67,7 @@ class Step:
             "taken": self.taken,
             "reason": self.reason,
             "settings": dict(self.settings),
+            "folds": self.folds,
         }
 
 
@@ -128,7 +134,8 @@ def climb(course: Course) -> Climb:
             stopped = refused if rung.trains else ""
             continue
         step = _try(course, rung, earlier, truth, _kept_back(course, rung, here))
-        step = _judge(course, step, here, truth, forced=rung is wanted, stands=_stands(course, rung))
+        below = here and _fitted_alike(course, rung, here)
+        step = _judge(course, step, below, truth, forced=rung is wanted, stands=_stands(course, rung))
         files.write_json(course.folder / rung.name / "metrics.json", step.record())
         course.progress.say(f"{rung.name}: {_told(course.metric, step)}")
         steps.append(step)
@@ -182,8 +189,12 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
     target = course.folds[0][0].target
     outputs, settings = [], []
     spent = 0.0
-    for fold, (train, held_out) in enumerate(course.folds):
-        folder = fit_folder(course.folder, rung, fold, len(course.folds))
+    parts = _parts(course, rung)
+    if len(parts) != len(course.folds):
+        # What was fitted on the folds has seen rows that are held out here.
+        earlier = [{} for _ in parts]
+    for fold, (train, held_out) in enumerate(parts):
+        folder = fit_folder(course.folder, rung, fold, len(parts))
         finished = folder / FINISHED
         started = time.monotonic()
         if finished.is_file():
@@ -193,7 +204,7 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
         else:
             left = course.clock()
             left = None if left is None else left - kept_back
-            left = _share(left, course, fold)
+            left = _share(left, course, len(parts) - fold)
             work = course.work(train, held_out, folder, earlier=dict(earlier[fold]), seconds_left=left)
             folder.mkdir(parents=True, exist_ok=True)
             predictor, chosen = rung.fit(work)
@@ -220,12 +231,44 @@ def _try(course: Course, rung: Rung, earlier: list[dict[str, Predictor]], truth:
         reason="",
         settings=_agreed(settings),
         outputs=together,
+        folds=len(parts),
     )
 
 
 def _stands(course: Course, rung: Rung) -> str:
     """Why this rung needs no proof here, or an empty string."""
-    return rung.stands(course.folds[0][0]) if isinstance(rung, StandingRung) else ""
+    spared = _spared(course, rung)
+    if spared:
+        return f"{spared}; both were fitted on one half of the rows and held against the other, in turn"
+    return rung.stands(_asking(course)) if isinstance(rung, StandingRung) else ""
+
+
+def _spared(course: Course, rung: Rung) -> str:
+    """Why this rung is measured on halves, or an empty string."""
+    return rung.spared(_asking(course)) if len(course.folds) > 2 and isinstance(rung, SparingRung) else ""
+
+
+def _parts(course: Course, rung: Rung) -> tuple[tuple[Examples, Examples], ...]:
+    """The (training, held-out) examples that this rung is measured on: the folds', or two halves made of them.
+
+    The held-out rows are the same in the same order, whichever it is.
+    """
+    return folds.halves(course.folds) if _spared(course, rung) else course.folds
+
+
+def _fitted_alike(course: Course, rung: Rung, here: Step) -> Step:
+    """The step stood on, its outputs those of fits on the very rows that a spared rung is fitted on."""
+    own = next(one for one in course.rungs if one.name == here.name)
+    if not _spared(course, rung) or _spared(course, own):
+        return here
+    parts = _parts(course, rung)
+    outputs = []
+    for half, (train, held_out) in enumerate(parts):
+        folder = course.folder / own.name / f"half-{half}"
+        folder.mkdir(parents=True, exist_ok=True)
+        predictor, _ = own.fit(course.work(train, held_out, folder))
+        outputs.append(predictor.outputs(held_out.inputs))
+    return replace(here, outputs=np.concatenate(outputs))
 
 
 def _judge(course: Course, step: Step, here: Step | None, truth: Array, *, forced: bool, stands: str) -> Step:
@@ -251,6 +294,9 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
     """Why this rung is not even tried, or an empty string."""
     if here is None or here.outputs is None:
         return ""
+    refused = rung.refuses(_asking(course)) if isinstance(rung, SparingRung) else ""
+    if refused:
+        return refused
     ladder = course.plan.ladder
     if rung.trains and not room_left(course.metric, truth, here.outputs, level=ladder.level, seed=course.plan.seed):
         return f"even a perfect rung could not be told from {here.name} on these {len(truth)} rows"
@@ -258,8 +304,9 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
     # What an interrupted run had begun was found to fit; refusing it now would waste it and change the outcome.
     if left is None or (course.folder / rung.name).is_dir():
         return ""
-    needed = sum(rung.estimate(_asking(course, fold)) for fold in range(len(course.folds)))
-    needed += _last_fit(course) * needed / len(course.folds)
+    parts = _parts(course, rung)
+    needed = sum(rung.estimate(course.work(*part, course.folder)) for part in parts)
+    needed += _last_fit(course) * needed / len(parts)
     left -= _kept_back(course, rung, here)
     if rung.trains and needed > left:
         return f"it would take about {needed:.0f} s and {max(0, left):.0f} s of --time-limit are left"
@@ -268,9 +315,9 @@ def _not_worth_trying(course: Course, rung: Rung, here: Step | None, truth: Arra
     return ""
 
 
-def _asking(course: Course, fold: int) -> Work:
-    train, held_out = course.folds[fold]
-    return course.work(train, held_out, course.folder)
+def _asking(course: Course) -> Work:
+    """The first fold's work, to ask a rung about."""
+    return course.work(*course.folds[0], course.folder)
 
 
 def _kept_back(course: Course, rung: Rung, here: Step | None) -> float:
@@ -283,11 +330,11 @@ def _kept_back(course: Course, rung: Rung, here: Step | None) -> float:
     return here.seconds / (1 - course.plan.ladder.validation)
 
 
-def _share(left: float | None, course: Course, fold: int) -> float | None:
-    """Of the seconds left, what this fit may use: the other folds and the last fit on all rows want theirs."""
+def _share(left: float | None, course: Course, fits: int) -> float | None:
+    """Of the seconds left, what the next of so many fits may use: the last fit on all rows wants its share too."""
     if left is None:
         return None
-    return 0.92 * left / (len(course.folds) - fold + _last_fit(course))
+    return 0.92 * left / (fits + _last_fit(course))
 
 
 def _last_fit(course: Course) -> float:

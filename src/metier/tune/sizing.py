@@ -16,6 +16,7 @@ _RATES = {"adapter": 1e-3, "full": 1e-4}
 # A training step on a block costs about this many forward passes of it: forward, backward, optimiser.
 _STEP_COST = {"adapter": 3.0, "full": 4.5}
 _PRIVATE_EPOCHS = 10
+_FEWEST_FOR_PAIRS = 10  # training rows a label
 
 
 def least_seconds(name: str, work: Work) -> float:
@@ -73,6 +74,22 @@ def by_pairs_first(work: Work) -> bool:
     return work.train.target.width > 1 and (asked == "yes" or (asked == "auto" and few_labels(work.train)))
 
 
+def pairs_alone(work: Work) -> bool:
+    """Whether pairs are all the training: with few labels and few texts, unless the plan asks for pairs or epochs."""
+    if work.plan.adapter.contrastive != "auto" or work.plan.training.epochs or not by_pairs_first(work):
+        return False
+    from metier.tune.contrastive import MOST_TEXTS
+
+    return len(work.train) + work.train.target.width <= MOST_TEXTS
+
+
+def too_few(work: Work) -> str:
+    """Why there is not even enough for pairs to learn from, or an empty string."""
+    if len(work.train) >= _FEWEST_FOR_PAIRS * work.train.target.width:
+        return ""
+    return f"with fewer than {_FEWEST_FOR_PAIRS} training rows a label pairs were not seen to be worth their time"
+
+
 def _layer_choices(work: Work) -> list[int]:
     """The upper two thirds or, at three quarters of that cost, the upper half.
 
@@ -86,6 +103,8 @@ def _epochs(work: Work) -> list[int]:
     """Passes over the rows, best first: small data wants more of them, and too many unlearn."""
     if work.plan.training.epochs:
         return [work.plan.training.epochs]
+    if pairs_alone(work):
+        return [0]
     best = int(np.clip(round(12_000 / max(1, len(work.train))), 3, 12))
     if private.asked(work.plan):
         return [_PRIVATE_EPOCHS, _PRIVATE_EPOCHS // 2]

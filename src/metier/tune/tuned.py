@@ -21,7 +21,6 @@ from metier.tasks.text_rungs import (
     blended,
     class_weights,
     judge_of,
-    label_words,
     name_prior,
 )
 from metier.trunk.features import Trunk
@@ -34,7 +33,6 @@ _SCALES = (0.5, 0.75, 1.0)
 _WEIGHTS = "weights"
 _SETTINGS = "settings.json"
 _DECIDED = "decided.json"
-_PAIRS = "pairs"
 # The head that training started from, kept so that an expert can be turned back toward its base (`rescale`).
 START = "start.safetensors"
 _SAVED = (
@@ -45,6 +43,7 @@ _SAVED = (
     "head.safetensors",
     START,
 )
+_SPARED = "with so few labels an adapter that learns from pairs is taken unless proven worse"
 _LAST_PASS = 0.3  # of the learning rate
 _AVERAGE = 0.99  # of the weights' moving average stays at a step
 _DEFAULT_HEAD = {"l2": 1e-5, "affordable": 1.0, "few": False, "blend": {}}
@@ -72,11 +71,24 @@ class TunedRung:
             files.write_json(weights / _SETTINGS, settings)
             (work.folder / _DECIDED).unlink(missing_ok=True)
         settings = files.read_json(weights / _SETTINGS)
-        if private.asked(work.plan):
-            # The words' own model is fitted without noise: it has no share in a private expert.
+        if private.asked(work.plan) or not settings["epochs"]:
+            # The words' own model is fitted without noise: it has no share in a private expert. And of few labels no
+            # share can be chosen.
             return self._open(weights, work.trunk), {**settings, "blend": {}}
         predictor, settings["blend"] = blended(self._open(weights, work.trunk), work)
         return predictor, settings
+
+    def refuses(self, work: Work) -> str:
+        """With few labels no more than pairs are learnt from; with fewer still, not even they."""
+        if not sizing.pairs_alone(work):
+            return ""
+        if self.name == "full":
+            return "with so few labels an adapter that learns from pairs is all that was seen to pay"
+        return sizing.too_few(work)
+
+    def spared(self, work: Work) -> str:
+        """With few labels each of five fits would cost as much again as the expert itself."""
+        return _SPARED if sizing.pairs_alone(work) else ""
 
     def load(self, folder: Path, trunk: Trunk, target: Target) -> Predictor:
         """Add the update to a copy of the base's weights, and read the head and the words."""
@@ -151,7 +163,7 @@ class TunedRung:
 
     def _train(self, work: Work, start: Any, settings: dict[str, Any], weights: Path) -> dict[str, Any]:
         from metier.trunk.encoder import Encoder
-        from metier.tune import adapters, loop
+        from metier.tune import adapters, loop, pairs
 
         base, training = work.trunk.base, work.plan.training
         first = base.layers - settings["layers"]
@@ -173,10 +185,12 @@ class TunedRung:
             adapters.resume_weights(opened, begun)
         spread = 1.0 if work.train.target.width > 1 else float(np.std(work.train.targets)) or 1.0
         learner = adapters.Learner(Encoder(model, first, base.pooling), start.head, training.dropout, spread)
-        pupil = self._pupil(work, learner, first)
         before = adapters.snapshot(learner)
+        standing = loop.Standing()
         if settings["contrastive"] and begun is None:
-            adapters.set_head(learner, self._by_pairs(work, learner.encoder, settings))
+            head, standing = pairs.learn(work, learner.encoder, settings, self.name)
+            adapters.set_head(learner, head)
+        pupil = self._pupil(work, learner, first) if settings["epochs"] else None
         spend = private.budget(work.plan, len(work.train), settings["epochs"]) if private.asked(work.plan) else None
         step = private.PrivateStep(learner, spend, len(work.train)) if spend else None
         course = loop.Course(
@@ -191,10 +205,11 @@ class TunedRung:
             seed=private.secret(work.folder) if spend else work.plan.seed,
             average=_AVERAGE,
         )
-        standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name, step=step)
+        if pupil is not None:
+            standing = loop.train(pupil, course, folder=work.folder, progress=work.progress, title=self.name, step=step)
+            learner = pupil.module.cpu()
         if step is not None:
             step.close()
-        learner = pupil.module.cpu()
         dial = adapters.Dial(learner, before)
         scale = choose_scale(work, dial, pupil) if work.settings is None else settings["scale"]
         dial.turn(scale)
@@ -209,11 +224,11 @@ class TunedRung:
                 private.check_saved(folder)
         loop.forget(work.folder)
         private.forget(work.folder)
-        shutil.rmtree(work.folder / _PAIRS, ignore_errors=True)
+        pairs.forget(work.folder)
         for left in work.folder.glob("*.f16"):
             left.unlink()
         epochs = settings["epochs"]
-        if standing.best_step < 0.5 * standing.step and work.settings is None:
+        if epochs and standing.best_step < 0.5 * standing.step and work.settings is None:
             epochs = max(1, round(epochs * standing.best_step / max(1, standing.step)))
         return {
             "epochs": epochs,
@@ -226,30 +241,6 @@ class TunedRung:
             "history": standing.history,
             **({"private": spend.record(standing.step)} if spend else {}),
         }
-
-    def _by_pairs(self, work: Work, encoder: Any, settings: dict[str, Any]) -> Any:
-        """Draw texts of one label together before anything else; returns a head fitted on what the base then sees."""
-        from metier.tune import contrastive, loop
-
-        target, texts, codes = work.train.target, list(work.train.inputs.to_pylist()), work.train.targets
-        names = label_words(target)
-        if names:
-            texts, codes = texts + names, np.concatenate([codes, np.arange(target.width)])
-        pupil = contrastive.PairPupil(encoder, work.trunk.tokens(texts), codes, contrastive.steps_for(len(texts)))
-        course = loop.Course(
-            epochs=1,
-            learning_rate=settings["learning_rate"],
-            batch_size=contrastive.TEXTS_PER_BATCH,
-            weight_decay=work.plan.training.weight_decay,
-            warmup=work.plan.training.warmup,
-            clip=work.plan.training.clip,
-            patience=1,
-            measures=1,
-            seed=work.plan.seed,
-        )
-        loop.train(pupil, course, folder=work.folder / _PAIRS, progress=work.progress, title=f"{self.name}, pairs")
-        tuned = replace(work, trunk=work.trunk.with_model(encoder.model), settings=None)
-        return FrozenRung().fit(tuned)[0].head  # type: ignore[attr-defined]
 
     def _pupil(self, work: Work, learner: Any, first: int) -> Any:
         from metier.tune import adapters
@@ -306,15 +297,12 @@ FULL = TunedRung("full", "all weights of the base's blocks, from the frozen head
 
 def _read(work: Work, first: int, inputs: Inputs, name: str) -> tuple[Any, Array, Any]:
     """Tokens, words halves and (where lower blocks stay frozen and the disk budget allows) the states below."""
-    from metier.trunk.encoder import states_below
+    from metier.trunk.encoder import states_within
 
     tokens = work.trunk.tokens(inputs)
     words = work.trunk.features(inputs)[:, work.trunk.base.hidden :]
-    size = int(tokens.offsets[-1]) * work.trunk.base.hidden * 2
-    below = None
-    if first and size <= work.plan.base.hidden_cache_mib << 20:
-        below = states_below(work.trunk.model, first, tokens, work.folder / f"{name}.f16", work.progress)
-    return tokens, words, below
+    path, mib = work.folder / f"{name}.f16", work.plan.base.hidden_cache_mib
+    return tokens, words, states_within(mib, work.trunk.model, first, tokens, path, work.progress)
 
 
 def _start_without_data(work: Work) -> Any:
@@ -340,7 +328,7 @@ def choose_scale(work: Work, dial: Any, pupil: Any) -> float:
     """How far from the generic to the tuned weights scores best on validation."""
     if work.plan.adapter.scale is not None:
         return work.plan.adapter.scale
-    if pupil.held_out is None:
+    if pupil is None or pupil.held_out is None:
         return 1.0
     scored = []
     for scale in _SCALES:

@@ -99,6 +99,22 @@ def test_confidence_is_calibrated_again_at_the_scale_that_was_chosen(case, tmp_p
     assert quarter["calibration"] == straight["calibration"]
 
 
+def test_what_was_measured_on_halves_is_calibrated_on_them_again(tiny_base: Path, tmp_path: Path) -> None:
+    things = {"card": "bank card", "login": "pass word", "fees": "high price", "post": "lost letter"}
+    lines = [f"my {name} is gone {n} times,{label}" for n in range(12) for label, name in things.items()]
+    table = tmp_path / "few.csv"
+    table.write_text("\n".join(["text,label", *lines]) + "\n")
+    place = tmp_path / "home"
+    made = lifecycle.tune(
+        table, target="label", base=str(tiny_base), rung="adapter", layers=1, time_limit="none", workspace=place
+    )
+    assert next(rung for rung in made.figures["rungs"] if rung["name"] == "adapter")["folds"] == 2
+    few = case_of(made.expert, table, place)
+    whole = Expert.load(dial.rescale(few.expert, 1.0, tmp_path / "whole", few.origin)).about
+    assert whole["scaled"]["calibrated_on_rows"] == 48
+    assert whole["calibration"] == pytest.approx(few.expert.about["calibration"], rel=1e-3)
+
+
 def test_where_the_held_out_rows_are_not_at_hand_the_record_says_so(case, tmp_path):
     kept = Expert.load(dial.rescale(case.expert, 0.5, tmp_path / "kept", None, "the file has moved")).about
     assert kept["calibration"] == case.expert.about["calibration"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metier import files
 from metier.data.split import split
 from metier.tasks.contract import Array, TrainingRung
 from metier.tune import folds, ladder, mitigation, private
@@ -44,6 +45,8 @@ def recalibrated(expert: Expert, origin: Origin, rung: TrainingRung, scale: floa
     if not np.array_equal(np.sort(parts.validation), np.flatnonzero(origin.held_out)):
         return "the rows that were held out cannot be told again"
     tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan))
+    if len(tried) > 2 and _fits(origin, rung) == 2:
+        tried = folds.halves(tried)
     held_out = [part for _, part in tried]
     places = [ladder.fit_folder(_rungs(origin), rung, fold, len(tried)) for fold in range(len(tried))]
     if not all((place / ladder.FINISHED).is_file() for place in places):
@@ -64,6 +67,12 @@ def recalibrated(expert: Expert, origin: Origin, rung: TrainingRung, scale: floa
 def _rungs(origin: Origin) -> Path:
     assert origin.run is not None
     return origin.run / "rungs"
+
+
+def _fits(origin: Origin, rung: TrainingRung) -> int | None:
+    """The number of fits that this rung was measured with, as its record says; None where it is gone."""
+    told = _rungs(origin) / rung.name / "metrics.json"
+    return files.read_json(told).get("folds") if told.is_file() else None
 
 
 def _outputs(expert: Expert, rung: TrainingRung, place: Path, scale: float, inputs: Any) -> Array:

@@ -17,6 +17,7 @@ from metier.answering import Asked, Prediction
 from metier.errors import DataError, ExpertError, MetierError, ResourceError
 from metier.serve.engine import explaining
 from metier.serve.engine.opening import Opened, facts, opened, verified
+from metier.serve.engine.summary import added
 from metier.serve.engine.trunk import SharedTrunk
 from metier.tasks.contract import Array, Inputs
 from metier.trunk import base as bases
@@ -57,7 +58,8 @@ class Engine:
 
     At most `max_loaded` different experts are held, in at most `memory_mib` beside this program's own memory, bases
     included. All methods may be called from any thread; `answer` runs one call at a time, loading never stops it.
-    `remembered_mib` bounds what is remembered of frequent texts, a base.
+    `remembered_mib` bounds what is remembered of frequent texts, a base. With `summaries` every answer says where its
+    row lies among the expert's features.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class Engine:
         memory_mib: int | None = None,
         *,
         remembered_mib: float = _REMEMBERED_MIB,
+        summaries: bool = False,
     ) -> None:
         self.cache = cache
         self.max_loaded, self.memory_mib, self.remembered_mib = max_loaded, memory_mib, remembered_mib
+        self.summaries = summaries
         # Replaced as a whole, never changed: who answers keeps the one it began with.
         self._experts: Mapping[str, Opened] = {}
         self._trunks: dict[tuple[str, int], SharedTrunk] = {}
@@ -117,7 +121,7 @@ class Engine:
         served = self._experts
         jobs = [_read(served, ask) for ask in asks]
         with self._answering:
-            _run([job for job in jobs if isinstance(job, _Job)])
+            _run([job for job in jobs if isinstance(job, _Job)], self.summaries)
         return [job if isinstance(job, MetierError) else job.answers or [] for job in jobs]
 
     def similar(self, expert: str, row: Row, most: int = 5) -> list[dict[str, Any]]:
@@ -204,7 +208,7 @@ def _read(experts: Mapping[str, Opened], ask: Ask) -> _Job | MetierError:
         return told(error)
 
 
-def _run(jobs: list[_Job]) -> None:
+def _run(jobs: list[_Job], summaries: bool) -> None:
     """Compute the outputs of all: trunk by trunk, then expert by expert."""
     features: dict[int, Array] = {}
     trunks = {id(job.expert.trunk): job.expert.trunk for job in jobs if _reads(job)}
@@ -219,7 +223,7 @@ def _run(jobs: list[_Job]) -> None:
         if job.answers is None:
             by_expert.setdefault(id(job.expert), []).append(job)
     for mine in by_expert.values():
-        _carefully(mine, lambda some: _answer(some, features))
+        _carefully(mine, lambda some: _answer(some, features, summaries))
 
 
 def _reads(job: _Job) -> bool:
@@ -235,22 +239,26 @@ def _features(jobs: Sequence[_Job], trunk: SharedTrunk) -> dict[int, Array]:
     return dict(zip(map(id, jobs), _parted(found, jobs), strict=True))
 
 
-def _answer(jobs: Sequence[_Job], features: Mapping[int, Array]) -> None:
+def _answer(jobs: Sequence[_Job], features: Mapping[int, Array], summaries: bool) -> None:
     """Answer jobs that are all of one expert."""
     expert, read = jobs[0].expert, [job for job in jobs if len(job.asked)]
     inputs = () if expert.own is None else _joined([job.asked.inputs for job in read])
     if inputs is None:
         for job in jobs:
-            _carefully([job], lambda some: _answer(some, features))
+            _carefully([job], lambda some: _answer(some, features, summaries))
         return
-    outputs = None
+    outputs, seen = None, np.zeros((0, 0))
     if read and expert.shared is not None:
         mine = [features[id(job)] for job in read if id(job) in features]
         texts = [text for job in read for text in job.texts]
-        outputs = expert.shared.answer(np.concatenate(mine) if mine else np.zeros((0, 0)), texts)
+        seen = np.concatenate(mine) if mine else seen
+        outputs = expert.shared.answer(seen, texts)
     elif read and expert.own is not None:
         outputs = expert.own.outputs(inputs)
-    answers = expert.expert.answered(Asked.joined([job.asked for job in jobs]), outputs)
+    asked = Asked.joined([job.asked for job in jobs])
+    answers = expert.expert.answered(asked, outputs)
+    if summaries and outputs is not None:
+        answers = added(answers, asked.rows, seen, outputs)
     start = 0
     for job in jobs:
         job.answers = answers[start : start + job.asked.total]
