@@ -163,7 +163,7 @@ def _folders(runs: Path) -> list[Path]:
 
 def is_held(folder: Path) -> bool:
     """Whether a process works on this run just now."""
-    lock = _lock(folder)
+    lock = hold(folder)
     if lock is None:
         return True
     lock.close()

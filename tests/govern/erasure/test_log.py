@@ -9,6 +9,7 @@ import pytest
 from metier.govern.erasure import records
 from metier.govern.erasure.subject import Subject, Traces
 from metier.store.records import open_store
+from metier.store.tables.serving import feedback, predictions
 from metier.workspace import Workspace
 
 MINE = "my own words, and no one else's"
@@ -21,21 +22,26 @@ INPUTS = {
 }
 
 
-def test_they_are_found_and_go(workspace: Workspace) -> None:
-    import sqlalchemy
+def answer(id_: str, content: str | None, sealed: str | None = None, at: str = "2026-01-01") -> dict[str, object]:
+    """A row of the prediction log."""
+    figures = {"confidence": 0.5, "abstain": False, "latency_ms": 1.0, "share": "live"}
+    named = {"request": "r", "expert": "banking", "version": "1", "caller": "anna"}
+    return {"id": id_, "at": f"{at}T00:00:00.000000Z", "input": content, "sealed": sealed, **named, **figures}
 
+
+def said(id_: str, of: str, at: str = "2026-01-01") -> dict[str, object]:
+    """A row of feedback."""
+    return {"id": id_, "at": f"{at}T00:00:00.000000Z", "prediction_id": of, "caller": "anna", "truth": '"card"'}
+
+
+def test_they_are_found_and_go(workspace: Workspace) -> None:
     store = open_store(workspace)
     with store.write() as connection:
-        if sqlalchemy.inspect(connection).has_table("predictions"):
-            pytest.skip("the log has tables of its own: its tests hold it to this")
-        connection.exec_driver_sql("CREATE TABLE predictions (id VARCHAR(32) PRIMARY KEY, input TEXT, sealed TEXT)")
-        connection.exec_driver_sql("CREATE TABLE feedback (id VARCHAR(32) PRIMARY KEY, prediction_id VARCHAR(32))")
-        table = sqlalchemy.table("predictions", *map(sqlalchemy.column, ("id", "input", "sealed")))
         for name, content in INPUTS.items():
             sealed = "ffffffff.xxxx" if content is None else None
-            connection.execute(table.insert().values(id=name, input=content, sealed=sealed))
+            connection.execute(predictions.insert().values(answer(name, content, sealed)))
         for name in ("a", "c"):
-            connection.exec_driver_sql(f"INSERT INTO feedback VALUES ('f{name}', '{name}')")
+            connection.execute(feedback.insert().values(said(f"f{name}", name)))
     found = records.logged(store, Subject("customer", "C-4711"), Traces((MINE,), ("C-4711",)))
     assert (found.predictions, found.feedback, found.sealed) == (("a", "b"), ("fa",), 1)
     with store.write() as connection:
@@ -44,4 +50,22 @@ def test_they_are_found_and_go(workspace: Workspace) -> None:
         left = connection.exec_driver_sql("SELECT id FROM predictions ORDER BY id").scalars().all()
         assert left == ["c", "d", "e"]
         assert connection.exec_driver_sql("SELECT id FROM feedback").scalars().all() == ["fc"]
+    store.close()
+
+
+def test_what_is_sealed_is_opened_with_its_key(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from metier.serve.log.sealing import sealer
+
+    monkeypatch.setenv("METIER_LOG_KEY", "a key of more than sixteen characters")
+    key = sealer()
+    assert key is not None
+    store = open_store(workspace)
+    with store.write() as connection:
+        for name, content in (("a", MINE), ("c", "of somebody else")):
+            sealed = key.seal(name, {"prediction": {"prediction": "card"}, "input": content})
+            connection.execute(predictions.insert().values(answer(name, None, sealed)))
+    found = records.logged(store, Subject(text=MINE), Traces((MINE,), ()))
+    assert (found.predictions, found.sealed) == (("a",), 0)
+    monkeypatch.delenv("METIER_LOG_KEY")
+    assert records.logged(store, Subject(text=MINE), Traces((MINE,), ())).sealed == 2
     store.close()

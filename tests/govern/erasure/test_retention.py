@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.govern.erasure.test_log import answer, said
 
 from metier.errors import UsageError
 from metier.govern.actor import Actor
 from metier.govern.erasure import records, retention
 from metier.govern.erasure.search import Taught
 from metier.govern.ledger.book import open_ledger
+from metier.store.tables.serving import feedback, predictions
 from metier.workspace import Workspace
 
 LATER = datetime.now(UTC) + timedelta(days=500)
@@ -77,21 +79,18 @@ def test_old_caches_go(tmp_path: Path) -> None:
 
 
 def test_old_answers_and_what_was_said_of_them_go(workspace: Workspace) -> None:
-    import sqlalchemy
-
     policy(workspace, keep={"predictions": "90d", "feedback": "1y"})
     ledger = open_ledger(workspace)
     with ledger.store.write() as connection:
-        if not sqlalchemy.inspect(connection).has_table("predictions"):
-            for name in ("predictions", "feedback"):
-                connection.exec_driver_sql(f"CREATE TABLE {name} (id VARCHAR(32) PRIMARY KEY, at VARCHAR(27))")
-            for name in ("predictions", "feedback"):
-                for number, when in enumerate(("2026-01-01", "2026-06-01")):
-                    connection.exec_driver_sql(f"INSERT INTO {name} VALUES ('{number}', '{when}T00:00:00.000000Z')")
-    ledger.store.close()
+        for number, when in enumerate(("2026-01-01", "2026-06-01")):
+            connection.execute(predictions.insert().values(answer(str(number), None, None, when)))
+            connection.execute(feedback.insert().values(said(str(number), str(number), when)))
     found = retention.expire(workspace.root, today=datetime(2026, 7, 1, tzinfo=UTC))
-    if found["expired"]:
-        assert found["expired"] == [{"kind": "predictions", "what": "before 2026-04-02", "count": 1}]
+    assert found["expired"] == [{"kind": "predictions", "what": "before 2026-04-02", "count": 1}]
+    with ledger.store.read() as connection:
+        assert connection.exec_driver_sql("SELECT id FROM predictions").scalars().all() == ["1"]
+        assert len(connection.exec_driver_sql("SELECT id FROM feedback").scalars().all()) == 2
+    ledger.store.close()
     policy(workspace, keep={"predictions": "1d"}, holds=[{"what": "predictions", "reason": "audit"}])
     assert retention.expire(workspace.root)["held"] == [{"what": "predictions", "why": "predictions: audit"}]
 

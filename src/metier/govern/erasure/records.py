@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,11 +112,13 @@ class Logged:
 
 def logged(store: Store, subject: Subject, traces: Traces) -> Logged:
     """The answers whose input is the subject's, and the feedback on them."""
-    found: set[str] = set()
+    from metier.serve.log.reading import ids_of
+    from metier.serve.log.sealing import sealer
+
+    # By the input's hash first: where the policy keeps no more than that, it is all there is to know it by.
+    found = {id_ for text in traces.texts for id_ in ids_of(store, text, sealer())}
     sealed = 0
     with store.read() as connection:
-        if not _has(connection, "predictions"):
-            return Logged()
         for row in _each(connection, "predictions", ("id", "input", "sealed")):
             content = row["input"] if row["sealed"] is None else _opened(row["id"], row["sealed"])
             if content is None:
@@ -183,10 +184,12 @@ def older(connection: Connection, name: str, before: str, *, delete: bool) -> in
 
 def _opened(id_: str, sealed: str) -> Any:
     """What a sealed row holds of the input; None where its key is not here."""
+    from metier.serve.log.sealing import sealer
+
     try:
-        sealer = importlib.import_module("metier.serve.log.sealing").sealer()
-        return None if sealer is None else sealer.open(id_, sealed)["input"]
-    except (ImportError, MetierError, KeyError, TypeError):
+        key = sealer()
+        return None if key is None else key.open(id_, sealed)["input"]
+    except (MetierError, KeyError, TypeError):
         return None
 
 
