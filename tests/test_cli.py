@@ -471,6 +471,8 @@ COMMANDS = [
     "history",
     "ethics",
     "documents",
+    "forget",
+    "pack",
 ]
 GROUPS = ["data", "findings", "ledger", "people", "releases"]
 

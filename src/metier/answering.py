@@ -83,12 +83,12 @@ class Answering:
 
     def examples(self, rows: Any) -> Examples:
         """Rows -> Examples with this expert's own labels."""
-        return self.task.prepare(self.dataset(rows), self._plan(), self.target)
+        return self.task.prepare(self.dataset(rows), self.plan, self.target)
 
     def unlabelled(self, dataset: Dataset) -> Examples:
         """Rows -> Examples that no label is read for, whatever stands in a column of labels."""
         without = replace(dataset, schema=replace(dataset.schema, target=None))
-        return self.task.prepare(without, self._plan(), self.target)
+        return self.task.prepare(without, self.plan, self.target)
 
     @property
     def thresholds(self) -> GroupThresholds | None:
@@ -141,7 +141,9 @@ class Answering:
             answers[row] = Prediction(found.values[at], float(found.confidence[at]), bool(found.abstain[at]), low, high)
         return answers
 
-    def _plan(self) -> Plan:
+    @property
+    def plan(self) -> Plan:
+        """What its kind is asked with: nothing but the kind."""
         return _plan_of(self.about["task"])
 
     def _renamed(self, dataset: Dataset) -> pa.Table:

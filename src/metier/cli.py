@@ -12,6 +12,7 @@ from metier import (
     cli_data,
     cli_documents,
     cli_explain,
+    cli_forget,
     cli_govern,
     cli_people,
     cli_release,
@@ -125,10 +126,13 @@ def predict(screen: Screen, workspace: str | None, expert: str, data: str, outpu
 @click.argument("run")
 @click.option("--base", help="Compare the base in this folder with the recorded one, too.")
 @click.option("--root", help="A root noted elsewhere: proves that the record was not written anew.")
-@click.option("--key", help="The public key, or its fingerprint, that must have signed an exported ledger.")
+@click.option(
+    "--key", help="The public key, or its fingerprint, that must have signed; for an OpenSSF signature a PEM file."
+)
 @common
 def verify(screen: Screen, run: str, base: str | None, root: str | None, key: str | None, **_: Any) -> None:
-    """Recompute the hashes of RUN (an expert's folder, a workspace, an exported ledger) and name what differs first."""
+    """Recompute the hashes of RUN (also: an expert, packed or not, a workspace, an exported ledger, a certificate)
+    and name what differs first."""
     from metier import cli_answers
     from metier.govern.verify import verify as verified
 
@@ -154,6 +158,8 @@ main.add_command(cli_choose.compare)
 main.add_command(cli_data.data)
 main.add_command(cli_documents.documents)
 main.add_command(cli_explain.explain)
+main.add_command(cli_forget.forget)
+main.add_command(cli_forget.pack)
 main.add_command(cli_govern.ledger)
 for command in (
     cli_release.release,

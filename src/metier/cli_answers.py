@@ -17,12 +17,13 @@ from metier.curate.findings import Finding
 from metier.data.dataset import Dataset
 from metier.errors import UsageError
 from metier.evaluate.room import Evaluated
-from metier.expert import Expert, Prediction
+from metier.expert import Expert, Prediction, folder_of
 from metier.govern.verify import Verdict
 from metier.lifecycle import Tuned
 from metier.pages import mitigated
 from metier.progress import Progress
 from metier.terminal import duration, table
+from metier.workspace import Workspace
 
 _LINES = 512
 
@@ -198,7 +199,7 @@ def verified(verdict: Verdict) -> None:
 def predict(folder: str, data: str, output: str | None, workspace: str | None, progress: Progress) -> dict[str, Any]:
     """Answer a file's rows or stdin's lines, into a table or as JSON lines on stdout."""
     pieces = (
-        _from_stdin(folder, progress)
+        _from_stdin(folder_of(folder, Workspace.find(workspace)), progress)
         if data == "-"
         else lifecycle.predict(folder, data, workspace=workspace, progress=progress)
     )
@@ -213,7 +214,7 @@ def predict(folder: str, data: str, output: str | None, workspace: str | None, p
     return {"rows": _write(Path(output), pieces), "output": output}
 
 
-def _from_stdin(folder: str, progress: Progress) -> Iterator[tuple[Dataset, list[Prediction]]]:
+def _from_stdin(folder: Path, progress: Progress) -> Iterator[tuple[Dataset, list[Prediction]]]:
     expert = Expert.load(folder, progress=progress)
     rows = _stdin_rows()
     while some := list(islice(rows, _LINES)):

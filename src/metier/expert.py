@@ -28,6 +28,8 @@ from metier.tasks import blend, targets
 from metier.tasks.contract import Array, Inputs, Predictor, Rung, Target, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
+from metier.tune import shards
+from metier.workspace import Workspace
 
 ABOUT = "metier.json"
 GENERIC = "generic"
@@ -45,14 +47,15 @@ class Expert(Answering):
 
     @classmethod
     def load(cls, folder: str | Path, *, cache: Path | None = None, progress: Progress | None = None) -> Expert:
-        """Read an expert's folder. `cache` is a workspace's cache, to reuse features embedded before.
+        """Read an expert's folder, or a packed one. `cache` is a workspace's, to reuse features embedded before.
 
         Raises ExpertError when the folder is no expert or incomplete, BaseError when its base is not here.
         """
         with whole(folder):
-            opened = manner(folder)
+            opened = manner(folder_of(folder, Workspace.find() if cache is None else Workspace(cache.parent)))
             trunk = opened.task.trunk(base_of(opened), cache, progress or Silent())
-            generic = rung_of(opened, opened.about["generic"]).load(opened.folder / GENERIC, trunk, opened.target)
+            rung = rung_of(opened, opened.about["generic"])
+            generic = shards.load(rung, opened.folder / GENERIC, trunk, opened.target)
             own = own_predictor(opened, trunk)
             return cls(opened.folder, opened.about, opened.task, opened.target, trunk, own, generic)
 
@@ -207,6 +210,27 @@ def read_about(folder: Path) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------- the parts of an expert
 
 
+def folder_of(path: str | Path, place: Workspace) -> Path:
+    """The expert's folder; of a packed one, once it has been verified, the folder it is unpacked to.
+
+    Raises ExpertError for a pack that was altered or signed by a key that is not trusted.
+    """
+    if not Path(path).is_file():
+        return Path(path)
+    from metier.govern.packing.packed import unpacked
+
+    return unpacked(path, place)
+
+
+def copied(folder: Path, output: str | Path | None) -> Path:
+    """A copy of an expert's folder at `output`; the folder itself where that is None."""
+    if output is None:
+        return folder
+    with files.write_folder(output) as building:
+        shutil.copytree(folder, building, dirs_exist_ok=True)
+    return Path(output)
+
+
 @contextmanager
 def whole(folder: str | Path) -> Iterator[None]:
     """What is missing or broken in an expert's folder becomes an ExpertError."""
@@ -238,13 +262,16 @@ def own_predictor(expert: Answering, trunk: Trunk) -> Predictor:
         from metier.trunk.onnx import OnnxTrunk
 
         trunk = OnnxTrunk(trunk.base, expert.folder / expert.about["runtime"]["file"], trunk.progress)
-    return rung_of(expert, expert.about["rung"]).load(expert.folder, trunk, expert.target)
+    return shards.load(rung_of(expert, expert.about["rung"]), expert.folder, trunk, expert.target)
 
 
 def base_of(expert: Answering) -> bases.Base:
     """The base that the expert was tuned from. Raises BaseError where it is not here, ExpertError where it differs."""
     wanted = expert.about["base"]
     name = str(expert.folder) if expert.about["base_is"] == "." else expert.about["base_is"]
+    packed = expert.folder.parent / "base"  # an expert that was packed with its base brings it along
+    if (expert.folder.parent.parent.name, expert.folder.name) == ("packs", "expert") and packed.is_dir():
+        name = str(packed) + (f":{wanted['form']}" if wanted.get("form") else "")
     base = expert.task.base(name, max_tokens=wanted["max_tokens"] or None)
     if base.sha256 != wanted["sha256"]:
         raise ExpertError(

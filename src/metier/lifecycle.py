@@ -30,7 +30,7 @@ from metier.progress import Progress, Silent
 from metier.tasks.contract import Examples, Metric, Task
 from metier.trunk import base as bases
 from metier.trunk.features import Trunk
-from metier.tune import curve, folds, ladder, mitigation, private
+from metier.tune import curve, folds, ladder, mitigation, private, shards
 from metier.tune.answers import Tested, answers_of
 from metier.tune.mitigation import Mitigation
 from metier.workspace import Run, Workspace
@@ -75,11 +75,13 @@ def tune(
     workspace: str | Path | None = None,
     progress: Progress | None = None,
     plan: Plan | None = None,
+    shards_of: Path | None = None,
     **choices: Any,
 ) -> Tuned:
     """Tune an expert on a table of labelled rows: `tune("tickets.csv", target="intent")`.
 
-    `choices` are any of the plan's. A run that was cut short goes on where it stood when the same call is made again.
+    `choices` are any of the plan's. `shards_of` is an earlier run's folder whose shards stand where their rows are the
+    same. A run that was cut short goes on where it stood when the same call is made again.
     Raises MetierError.
     """
     progress = progress or Silent()
@@ -93,9 +95,12 @@ def tune(
     trunk = task.trunk(base, place.cache, progress)
     material = _material(dataset, test, task, trunk, plan, progress)
     beside = run_records.beside(material.examples, material.held_out_test)
-    with place.open_run(run_records.key(plan, dataset, test, base, **beside), plan.name or "expert") as run:
+    key = run_records.key(plan, dataset, test, base, **beside)
+    with place.open_run(key, plan.name or "expert", run_records.read_from(dataset, test)) as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
+        elif shards_of is not None:
+            shards.inherit(shards_of, run.folder)
         tuned = _tune(run, material, trunk, plan, progress, output)
     reads = [read_act(some, name_of(some.source.path), "tune") for some in (dataset, test) if some is not None]
     note(place, *reads, _act("tuned", f"expert:{plan.name}", tuned.run), progress=progress)
@@ -129,6 +134,7 @@ def _material(
     for problem in (*dataset.schema.problems, *examples.problems):
         if problem.severity != "note":
             progress.say(problem.detail)
+    shards.check(plan)
     wanted = ladder.possible(task.rungs(examples.target), plan, examples, trunk)
     private.check(wanted, examples.target, plan)
     return _Material(
@@ -149,13 +155,15 @@ def _tune(
     dataset, task, examples = material.dataset, material.task, material.examples
     metric, parts, held_out_test = material.metric, material.parts, material.held_out_test
     eased = material.mitigation
-    tried = folds.folds_of(examples, parts.train, parts.validation, plan.seed, once=private.asked(plan))
+    tried = folds.folds_of(
+        examples, parts.train, parts.validation, plan.seed, once=private.asked(plan) or plan.ladder.shards > 1
+    )
     every = examples.take(np.sort(np.concatenate([parts.train, parts.validation])))
     plain = tried
     if eased is not None:
         tried, every = tuple((eased.drawn(train), held_out) for train, held_out in tried), eased.drawn(every)
     course = ladder.Course(
-        rungs=task.rungs(examples.target),
+        rungs=shards.sharded(task.rungs(examples.target), plan.ladder.shards),
         folds=tried,
         plan=plan,
         trunk=trunk,
@@ -224,7 +232,7 @@ def _tune(
     )
     files.write_text(run.folder / "report.html", page)
     record.seal(run.folder)
-    place = _copy(run.folder / "expert", output)
+    place = expert.copied(run.folder / "expert", output)
     whole = {"expert": str(place), "run": str(run.folder), "report": str(run.folder / "report.html"), **figures}
     return Tuned(place, run.folder, run.folder / "report.html", whole)
 
@@ -254,7 +262,7 @@ def curate(
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
     reviewed = files.sha256(plan.curate.review) if plan.curate.review else None
     key = run_records.key(plan, dataset, test, base, sections=None, reviewed=reviewed)
-    with place.open_run(key, f"curate-{plan.name}") as run:
+    with place.open_run(key, f"curate-{plan.name}", run_records.read_from(dataset, test)) as run:
         material = room.gather(dataset, test, Trunk(base, place.cache, progress), plan, progress)
         curation = room.curate(run, material, names, output=output, scores=scores)
     reads = [read_act(some, name_of(some.source.path), "curate") for some in (dataset, test) if some is not None]
@@ -311,8 +319,8 @@ def predict(
 ) -> Iterator[tuple[Dataset, list[Prediction]]]:
     """Answer the rows of a file, in pieces: (the rows, their predictions)."""
     place = Workspace.find(workspace)
-    loaded = Expert.load(folder, progress=progress)
-    dataset = loaded.dataset(read(data, _plan_of(loaded), place))
+    loaded = Expert.load(expert.folder_of(folder, place), progress=progress)
+    dataset = loaded.dataset(read(data, loaded.plan, place))
     at = 0
     for answers in loaded.predicted(dataset):
         yield replace(dataset, table=dataset.table.slice(at, len(answers))), answers
@@ -346,7 +354,8 @@ def evaluate(
     limits = gate.limits(plan.gate.fail_under, plan.gate.gate, loaded.target.metrics())
     dataset = loaded.dataset(read(data, plan, place))
     case = room.gather(loaded, dataset, plan, place, progress)
-    with place.open_run(room.key(loaded, dataset, plan), f"evaluate-{plan.name}") as run:
+    key = room.key(loaded, dataset, plan)
+    with place.open_run(key, f"evaluate-{plan.name}", run_records.read_from(dataset)) as run:
         evaluated = room.evaluate(run, case, names, limits, output)
     about = _act(
         "evaluated", f"expert:{plan.name}", evaluated.run, expert=files.sha256(loaded.folder / record.MANIFEST)
@@ -380,17 +389,3 @@ def _left(plan: Plan, run: Run) -> float | None:
     """Seconds of the time limit that are left, some kept back for the evidence."""
     limit = plan.ladder.time_limit
     return None if limit is None else limit - min(15.0, 0.1 * limit) - run.seconds()
-
-
-def _plan_of(loaded: Expert) -> Plan:
-    return Plan.of(kind=loaded.about["task"])
-
-
-def _copy(folder: Path, output: str | Path | None) -> Path:
-    if output is None:
-        return folder
-    import shutil
-
-    with files.write_folder(output) as building:
-        shutil.copytree(folder, building, dirs_exist_ok=True)
-    return Path(output)

@@ -88,6 +88,12 @@ class LadderPlan(_Section):
     )
     level: float = Field(0.95, gt=0.5, lt=1, description="The level of intervals, and of the proof a gain needs.")
     refit: bool = Field(True, description="Fit the chosen rung once more on training and validation rows together.")
+    shards: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Fit so many parts, each on rows of its own, and average them: to forget a row one part is redone.",
+    )
 
 
 class TrainingPlan(_Section):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,11 +64,12 @@ class Workspace:
         """The folders of complete runs, oldest first."""
         return [folder for folder in _folders(self.runs) if (folder / DONE).exists()]
 
-    def open_run(self, key: str, name: str) -> Run:
+    def open_run(self, key: str, name: str, data: Sequence[str] = ()) -> Run:
         """Take up the newest unfinished run of this key that no process holds, or begin one.
 
-        `key` says what would be computed (a hash of data, plan and version), `name` is for people. The run is
-        locked until it is released or this process ends, however it ends. Raises ResourceError.
+        `key` says what would be computed (a hash of data, plan and version), `name` is for people, `data` are the
+        SHA-256 of what it reads, by which it is found should a row of that have to be erased. The run is locked until
+        it is released or this process ends, however it ends. Raises ResourceError.
         """
         self.prepare()
         for folder in reversed(_folders(self.runs)):
@@ -75,7 +77,7 @@ class Workspace:
                 run = _take(folder, key)
                 if run is not None:
                     return run
-        return _begin(self.runs, key, name)
+        return _begin(self.runs, key, name, data)
 
 
 @dataclass
@@ -159,6 +161,15 @@ def _folders(runs: Path) -> list[Path]:
         return sorted(item for item in runs.iterdir() if item.is_dir()) if runs.is_dir() else []
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process works on this run just now."""
+    lock = hold(folder)
+    if lock is None:
+        return True
+    lock.close()
+    return False
+
+
 def _key(folder: Path) -> str | None:
     try:
         found = files.read_json(folder / KEY)
@@ -168,7 +179,7 @@ def _key(folder: Path) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _begin(runs: Path, key: str, name: str) -> Run:
+def _begin(runs: Path, key: str, name: str, data: Sequence[str]) -> Run:
     stem = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{slug(name)}"
     number = 1
     while True:
@@ -183,7 +194,7 @@ def _begin(runs: Path, key: str, name: str) -> Run:
     if lock is None:  # nobody else looks into a folder without a key
         raise ResourceError("run-in-use", "A new run's folder must be free.", found=str(folder), fix="Run it again.")
     # The key is written under the lock: a folder that another process can recognise is always held already.
-    files.write_json(folder / KEY, {"key": key, "name": name})
+    files.write_json(folder / KEY, {"key": key, "name": name, **({"data": list(data)} if data else {})})
     return _started(Run(folder, key, resumed=False, elapsed=0.0, _lock=lock))
 
 

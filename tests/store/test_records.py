@@ -18,6 +18,7 @@ def test_the_migrations_make_the_tables_the_code_knows(workspace: Workspace) -> 
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
+    import metier.store.tables.erasure
     import metier.store.tables.ledger
     import metier.store.tables.registry
     import metier.store.tables.serving  # noqa: F401  tables are known once their file is read

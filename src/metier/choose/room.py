@@ -50,7 +50,7 @@ def bases(
     for one in excluded:
         progress.say(f"{one.name} is left out: {one.reason}")
     key = {"bases": plan.model_dump(mode="json"), "data": ground.dataset.source.sha256, "version": __version__}
-    with place.open_run(files.digest(key), f"{plan.name}-bases") as run:
+    with place.open_run(files.digest(key), f"{plan.name}-bases", [ground.dataset.source.sha256]) as run:
         ranking = rank(ground, kept, excluded, progress)
         figures = _figures(ground, ranking, data, run.folder, run.seconds())
         _write(run.folder, ground, ranking, figures)

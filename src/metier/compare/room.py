@@ -59,7 +59,7 @@ def compare(
     ground = lay(data, plan.model_copy(update={"name": name}), place)
     compared, left_out = ways(ground)
     base = bases.find(plan.base.base, max_tokens=plan.base.max_tokens)
-    with place.open_run(_key(ground, base), f"{name}-compare") as run:
+    with place.open_run(_key(ground, base), f"{name}-compare", [ground.dataset.source.sha256]) as run:
         if run.resumed:
             progress.say(f"going on with {run.folder.name}, {run.elapsed:.0f} s in")
         field = _field(ground, Trunk(base, place.cache, progress), run, progress)

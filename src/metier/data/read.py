@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from metier.data import cache as tables
-from metier.data import versions
+from metier.data import erased, versions
 from metier.data.archives import Content, empty_file, locate, open_content, sha256
 from metier.data.cache import Reading, Stored, temporary
 from metier.data.dataset import Dataset, Problem, Source
@@ -42,8 +42,10 @@ def read(path: str | Path, plan: DataPlan, cache: Path) -> Dataset:
     """
     source = find(path, plan, cache)
     found = source if isinstance(source, Found) else _read_file(source, plan, cache)
-    stored = found.stored
-    schema = infer_schema(stored.table, plan)
+    schema = infer_schema(found.stored.table, plan)
+    stored = erased.set_aside(found.stored, cache, found.table, schema)
+    if stored is not found.stored:
+        schema = infer_schema(stored.table, plan)
     schema = replace(schema, problems=_weighed(stored.problems, schema.target) + schema.problems)
     dataset = Dataset(stored.table, schema, Source(masked(path), found.sha256, found.bytes, **stored.facts))
     versions.note(dataset, cache, found.table)

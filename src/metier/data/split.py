@@ -42,6 +42,8 @@ def split(examples: Examples, plan: Plan, clusters: Ints | None = None) -> Split
     positions = np.flatnonzero(open_rows).astype(np.int64)
     if len(positions) < 2:
         raise _too_few(len(positions))
+    if plan.ladder.shards > 1:
+        return _by_hash(examples, positions, plan)
     units, notes = units_of(examples, positions, clusters)
     strata, how = _strata(examples, positions)
     validation = _draw(units, strata, plan.ladder.validation, np.random.default_rng(plan.seed))
@@ -49,6 +51,15 @@ def split(examples: Examples, plan: Plan, clusters: Ints | None = None) -> Split
         validation = _teach_every_class(validation, units, strata)
     method = how + (", whole groups" if examples.groups is not None else "")
     return _checked(positions[~validation], positions[validation], method, plan, notes)
+
+
+def _by_hash(examples: Examples, positions: Ints, plan: Plan) -> Split:
+    """Held out by the hash of an input, or of its group: a row taken away moves no other (see `tune.shards`)."""
+    from metier.tune.shards import held_out
+
+    chosen = held_out(examples.take(positions), plan.ladder.validation)
+    method = "by the hash of each input" if examples.groups is None else "by the hash of each group"
+    return _checked(positions[~chosen], positions[chosen], method, plan, ())
 
 
 def _known(targets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from metier import files
 from metier.data import cache as tables
+from metier.data import erased
 from metier.data.dataset import Dataset, Source
 from metier.data.difference import Difference, diff
 from metier.data.schema import infer_schema
@@ -163,7 +164,12 @@ def _loaded(version: Version, plan: Plan, cache: Path) -> Dataset:
     stored = tables.load(cache, version.table) if version.table else None
     if stored is not None:
         schema = infer_schema(stored.table, plan.data)
-        return Dataset(stored.table, schema, Source(version.path, version.sha256, version.bytes, **stored.facts))
+        stored = erased.set_aside(stored, cache, str(version.table), schema)
+        return Dataset(
+            stored.table,
+            infer_schema(stored.table, plan.data),
+            Source(version.path, version.sha256, version.bytes, **stored.facts),
+        )
     from metier.data.read import read
 
     if "***" not in version.path and (is_address(version.path) or Path(version.path).expanduser().exists()):

@@ -98,7 +98,7 @@ def explain(
     examples = _examples(expert, dataset)
     key = {"explain": plan.explain.model_dump(mode="json"), "seed": plan.seed, "data": dataset.source.sha256}
     key |= {"expert": neighbours.root_of(expert), "version": __version__}
-    with place.open_run(files.digest(key), f"explain-{plan.name or name_of(data)}") as run:
+    with place.open_run(files.digest(key), f"explain-{plan.name or name_of(data)}", [dataset.source.sha256]) as run:
         explainer = load(expert, place, plan, progress, rows=examples)
         figures = _all(explainer, examples, dataset, progress)
         report = run.folder / "explanation.html"

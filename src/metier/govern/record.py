@@ -17,6 +17,7 @@ from typing import Any
 
 from metier import files
 from metier.errors import BaseError, RecordError, ResourceError
+from metier.govern import redaction
 from metier.workspace import BOOKKEEPING, DONE
 
 MANIFEST = "manifest.json"
@@ -89,13 +90,20 @@ def seal_expert(folder: str | Path) -> dict[str, Any]:
     return _seal(Path(folder), MANIFEST)
 
 
-def verify(path: str | Path, *, base: str | None = None, root: str | None = None, inside: bool = False) -> Verdict:
+def verify(
+    path: str | Path,
+    *,
+    base: str | None = None,
+    root: str | None = None,
+    inside: bool = False,
+    key: str | None = None,
+) -> Verdict:
     """Recompute the record of a run's or an expert's folder and name the first thing that differs.
 
     `base` is the name or folder of the base to compare with the recorded one (the bundled one is found by itself);
     `root` is a root noted elsewhere, which proves that the record itself was not written anew. `inside` leaves out
-    what lies outside the folder: the base and the data. Nothing is fetched. Raises RecordError when there is nothing
-    to verify.
+    what lies outside the folder: the base and the data. `key` must have signed what an erasure took out of the folder,
+    where it lies in no workspace. Nothing is fetched. Raises RecordError when there is nothing to verify.
     """
     folder = Path(path)
     name = _record_name(folder)
@@ -106,13 +114,17 @@ def verify(path: str | Path, *, base: str | None = None, root: str | None = None
         record = _parsed(raw)
     except (OSError, ValueError) as error:
         return Verdict(False, f"{name} cannot be read as a record: {error}.", name)
-    fault = _incoherent(record, raw, name) or _unlike_folder(folder, record, name)
+    redacted = redaction.believed(folder, record["root"], key)
+    fault = _incoherent(record, raw, name) or _unlike_folder(folder, record, name, redacted)
+    if fault is None and redacted.problem:
+        fault = (redaction.FILE, redacted.problem[0].upper() + redacted.problem[1:])
     if fault is None and root is not None and root != record["root"]:
         fault = (name, f"The root is {record['root']}, not the {root} noted elsewhere: the record was written anew")
-    checked = len(record["files"])
+    checked = len(record["files"]) - len(redacted.entries)
     if fault is not None:
         return Verdict(False, f"{fault[1]}.", fault[0], (), checked, record)
     problem, notes = ("", []) if inside else _outside(folder, base)
+    notes = [*redacted.notes, *notes]
     return Verdict(not problem, problem, "base.json" if problem else None, tuple(notes), checked, record)
 
 
@@ -137,7 +149,7 @@ def _rank(path: str) -> tuple[int, bytes]:
 
 
 def _sealable(folder: Path, name: str) -> list[str]:
-    found = (path for path in _listed(folder) if path != name)
+    found = (path for path in _listed(folder) if path != name and not redaction.allowed(path))
     if name == DONE:
         found = (path for path in found if path not in BOOKKEEPING)
     return sorted((path for path in found if path.rsplit("/", 1)[-1] not in _LITTER), key=_rank)
@@ -224,8 +236,10 @@ def _incoherent(record: Mapping[str, Any], raw: bytes, name: str) -> tuple[str, 
     return None
 
 
-def _unlike_folder(folder: Path, record: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """The first file, in the order of the chain, that is not as recorded, as (path, words)."""
+def _unlike_folder(
+    folder: Path, record: Mapping[str, Any], name: str, redacted: redaction.Redactions
+) -> tuple[str, str] | None:
+    """The first file, in the order of the chain, that is not as recorded or as an erasure left it: (path, words)."""
     there = _sealable(folder, name)
     recorded = {entry["path"]: entry for entry in record["files"]}
     added = [path for path in there if path not in recorded]
@@ -234,10 +248,14 @@ def _unlike_folder(folder: Path, record: Mapping[str, Any], name: str) -> tuple[
             return path, f"{path} was added: the record does not know it"
         full, entry = folder / path, recorded[path]
         if not os.path.lexists(full):
+            if redacted.explains(path, entry["sha256"], None):
+                continue
             return path, f"{path} is missing{_moved(folder, entry, added)}"
         if not full.is_file():
             return path, f"{path} was altered: it is no longer a file"
         sha256 = files.sha256(full)
+        if redacted.explains(path, entry["sha256"], sha256):
+            continue
         if sha256 != entry["sha256"]:
             return path, f"{path} was altered{_why(full, sha256, entry, record['files'])}"
         if full.stat().st_size != entry["bytes"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metier import __version__, files
+from metier.data import erased
 from metier.data.dataset import Dataset, Split
 from metier.govern import environment
 from metier.plan import Plan
@@ -46,7 +47,15 @@ def key(
         "base": base.sha256,
         "version": __version__,
     }
+    left_out = [_erased(part) for part in (dataset, test) if part is not None]
+    if any(left_out):  # the same file, but no longer the same rows
+        about["erased"] = left_out
     return files.digest(about)
+
+
+def read_from(*datasets: Dataset | None) -> list[str]:
+    """The SHA-256 of the data that a run reads."""
+    return [dataset.source.sha256 for dataset in datasets if dataset is not None]
 
 
 def beside(*parts: Examples | None) -> dict[str, Any]:
@@ -114,6 +123,11 @@ def figures(task: str, base: Base, climb: Climb, metric: str, judged: Judged, se
         "seconds": round(seconds, 2),
         "peak_memory_mib": environment.peak_memory_mib(),
     }
+
+
+def _erased(dataset: Dataset) -> int:
+    """Rows of the file that were erased."""
+    return sum(problem.rows for problem in dataset.schema.problems if problem.code == erased.CODE)
 
 
 def _hash(rows: Any) -> str:

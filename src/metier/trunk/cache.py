@@ -108,3 +108,39 @@ def _open(path: Path, width: int) -> _Segment | None:
             return _Segment(path, found, file.tell())
     except (OSError, ValueError, KeyError):
         return None
+
+
+def holding(path: Path, wanted: np.ndarray) -> int:
+    """How many of these keys (S16 (n,)) a segment's file holds; 0 where it is torn or no segment."""
+    opened = _keys_in(path)
+    return 0 if opened is None else int(np.isin(opened[1], wanted).sum())
+
+
+def drop(path: Path, unwanted: np.ndarray) -> int:
+    """Write a segment anew without the vectors of these keys; how many are gone. An empty one is removed."""
+    opened = _keys_in(path)
+    if opened is None:
+        return 0
+    width, found, start = opened
+    gone = np.isin(found, unwanted)
+    if gone.all():
+        path.unlink(missing_ok=True)
+    elif gone.any():
+        values = np.fromfile(path, np.float16, len(found) * width, offset=start).reshape(-1, width)
+        # Under a new name: readers that have this one open know where its vectors lay.
+        FeatureCache(path.parent, width).add(found[~gone], values[~gone])
+        path.unlink(missing_ok=True)
+    return int(gone.sum())
+
+
+def _keys_in(path: Path) -> tuple[int, np.ndarray, int] | None:
+    """(width, keys, where the vectors begin) of a segment's file."""
+    try:
+        with path.open("rb") as file:
+            if file.readline() != _MAGIC:
+                return None
+            head = json.loads(file.readline())
+            found = np.frombuffer(file.read(int(head["rows"]) * KEY.itemsize), KEY)
+            return int(head["width"]), found, file.tell()
+    except (OSError, ValueError, KeyError):
+        return None

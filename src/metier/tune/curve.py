@@ -17,7 +17,7 @@ def learning_curve(course: Course, climb: Climb) -> dict[str, Any]:
     cheap = [rung for rung in course.rungs if not rung.trains]
     tried = {step.name: step for step in climb.steps if step.outputs is not None}
     taken = [rung for rung in cheap if rung.name in tried and tried[rung.name].taken and rung.name != "generic"]
-    if not taken:
+    if not taken or course.plan.ladder.shards > 1:  # a tenth of the rows would leave little for each shard
         return {"rung": None, "metric": course.metric.name, "points": []}
     rung, (train, held_out) = taken[-1], course.folds[0]
     points = []

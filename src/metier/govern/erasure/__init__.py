@@ -1,0 +1,1 @@
+"""A person's rows taken out again: found everywhere, purged, kept out, with a certificate of what was done."""
