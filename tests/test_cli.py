@@ -473,8 +473,9 @@ COMMANDS = [
     "documents",
     "forget",
     "pack",
+    "serve",
 ]
-GROUPS = ["data", "findings", "ledger", "people", "releases"]
+GROUPS = ["data", "findings", "keys", "ledger", "people", "releases"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
