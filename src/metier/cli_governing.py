@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -119,13 +119,16 @@ def history(found: Mapping[str, Any]) -> None:
     table(f"{found['name']}", ["version", "since (UTC)", "until", "by", "how", "why"], rows)
 
 
-def releases(found: Sequence[registry.Release]) -> None:
-    """All releases in a table."""
+def releases(found: Sequence[registry.Release], again: Collection[str] = ()) -> None:
+    """All releases in a table, and those to be tuned again because rows of theirs were erased (by their manifest)."""
     if not found:
         click.echo("no release yet: metier release EXPERT --policy general")
         return
     rows = [[each.id, each.stage, ", ".join(each.aliases), each.manifest[:12], each.run, each.record] for each in found]
     table(f"{len(found)} releases", ["release", "stage", "aliases", "expert", "run", "record"], rows)
+    for each in found:
+        if each.manifest in again:
+            click.echo(f"note: {each.id} learnt rows that were erased since: tune it again (metier forget --retune).")
 
 
 def shown(found: Mapping[str, Any]) -> None:

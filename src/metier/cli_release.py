@@ -90,11 +90,15 @@ def releases(screen: Screen, workspace: str | None, **_: Any) -> None:
     if click.get_current_context().invoked_subcommand is not None:
         return
     from metier import cli_governing
+    from metier.govern.erasure.records import pending
     from metier.govern.registry import releases as listed
     from metier.workspace import Workspace
 
-    found = listed(Workspace.find(workspace))
-    screen.show({"releases": [each.as_json() for each in found]}, lambda: cli_governing.releases(found))
+    place = Workspace.find(workspace)
+    found = listed(place)
+    again = {each.expert for each in pending(place)}
+    answer = [{**each.as_json(), "retune": each.manifest in again} for each in found]
+    screen.show({"releases": answer}, lambda: cli_governing.releases(found, again))
 
 
 @releases.command()

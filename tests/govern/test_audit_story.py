@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Answer, Command, write_tickets
+from tests.serve.running import running
 
 from metier import files
 
@@ -114,6 +116,45 @@ def test_from_a_table_to_an_answer_for_the_auditor(typed: Any, tiny_base: Path, 
     listed = {one["release"]: one["stage"] for one in typed("releases")["releases"]}
     assert listed == {"tickets@1": "live", "tickets@2": "approved"}
     assert typed("verify", tmp_path / "metier")["ok"]
+
+    _is_served(tmp_path / "metier", data)
+    _is_forgotten(typed, tmp_path / "metier", data)
+
+
+def _first(data: Path) -> tuple[str, str]:
+    with data.open(newline="", encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    return row["text"], row["intent"]
+
+
+def _is_served(home: Path, data: Path) -> None:
+    """What is live answers over HTTP, says which version it was, and takes the truth when it is known."""
+    text, truth = _first(data)
+    with running(home, ["tickets"]) as server, server.client() as client:
+        answer = client.post("/v1/predict", json={"expert": "tickets", "inputs": [text]}).json()["predictions"][0]
+        assert answer["version"] == "1"
+        assert client.post("/v1/feedback", json={"id": answer["id"], "truth": truth}).status_code < 300
+        assert client.post("/v1/predict", json={"expert": "tickets@2", "inputs": [text]}).status_code >= 400
+        assert server.stop() == 0
+
+
+def _is_forgotten(typed: Any, home: Path, data: Path) -> None:
+    """A customer asks to be forgotten: rows, caches and the log go, the expert is tuned anew, and all still verifies."""
+    text, _ = _first(data)
+    erased = typed("forget", "--text", text, "--retune", "--reason", "asked by letter")
+    assert erased["found"]["log"]["predictions"] == 1
+    assert erased["found"]["log"]["feedback"] == 1
+    assert {one["release"] for one in erased["releases"]} == {"tickets@1", "tickets@2"}
+    learnt = [one for one in erased["experts"] if one["learnt"]]
+    assert learnt
+    assert all(one["retuned"] for one in learnt)
+    again = typed("forget", "--text", text, "--dry-run")["found"]
+    assert again["log"] == {"predictions": 0, "feedback": 0, "sealed": 0, "waiting": 0}
+    assert again["tables"] == []
+    for proof in (home, erased["certificate"], home / "runs" / learnt[0]["run"]):
+        assert typed("verify", proof)["ok"], proof
+    acts = [one["act"] for one in typed("ledger")["records"]]
+    assert acts.index("served") < acts.index("stopped") < acts.index("erased")
 
 
 def test_the_other_commands_answer(typed: Any, tmp_path: Path, tuned: Path) -> None:

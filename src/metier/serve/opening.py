@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metier import files
 from metier.errors import ExpertError, UsageError
+from metier.expert import folder_of
 from metier.serve.engine.engine import Ask, Engine
 from metier.serve.engine.opening import verified
 from metier.serve.traffic import Version
@@ -20,18 +21,22 @@ _SERVABLE = ("approved", "live")
 
 
 def is_folder(reference: str) -> bool:
-    """Whether a reference names a folder (`banking=folder`, `./folder`, or one that is there) and not a release."""
-    return bool(_NAMED.fullmatch(reference)) or "/" in reference or (Path(reference) / _ABOUT).is_file()
+    """Whether a reference names a folder or a packed expert (`banking=folder`, `./folder`, or one that is there)."""
+    there = (Path(reference) / _ABOUT).is_file() or Path(reference).is_file()
+    return bool(_NAMED.fullmatch(reference)) or "/" in reference or there
 
 
-def from_folder(reference: str, within: Sequence[Path] = ()) -> Version:
+def from_folder(reference: str, within: Sequence[Path] = (), place: Workspace | None = None) -> Version:
     """The version in a folder, `FOLDER` or `NAME=FOLDER`; its number is the start of the hash it was sealed with.
 
-    With `within`, only a folder inside one of those. Raises ExpertError, UsageError.
+    With `place` a packed expert may stand for its folder: it is verified, and unpacked there. With `within`, only a
+    folder inside one of those. Raises ExpertError, UsageError.
     """
     match = _NAMED.fullmatch(reference)
     name, folder = (match[1], Path(match[2])) if match else ("", Path(reference))
     folder = folder.expanduser().resolve()
+    if place is not None:
+        folder = folder_of(folder, place)
     if within and not any(folder.is_relative_to(place.resolve()) for place in within):
         raise UsageError(
             "outside-workspace",

@@ -83,7 +83,7 @@ def _asked(references: Sequence[str], place: Workspace) -> Asked:
     fixed, names = [], set()
     for reference in references:
         if opening.is_folder(reference):
-            fixed.append(opening.from_folder(reference))
+            fixed.append(opening.from_folder(reference, place=place))
         elif "@" in reference:
             fixed.append(opening.from_registry(reference, place))
         else:
