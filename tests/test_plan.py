@@ -17,7 +17,7 @@ from metier.plan import DataPlan, Plan, fields, seconds
 ROOT = Path(__file__).parents[1]
 
 
-COMMANDS = ("tune", "curate", "bases", "compare", "evaluate", "explain")
+COMMANDS = ("tune", "curate", "bases", "compare", "evaluate", "explain", "serve")
 
 
 def test_every_choice_is_a_flag_of_a_command_and_documented(metier: Any) -> None:

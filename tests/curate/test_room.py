@@ -333,6 +333,7 @@ def test_what_is_asked_of_the_data_room_does_not_make_another_tuning_run(tmp_pat
 
     class Same:
         source = type("Source", (), {"sha256": "x"})
+        schema = type("Schema", (), {"problems": ()})
         sha256 = "y"
 
     plain, asked = Plan.of(target="a"), Plan.of(target="a", apply=True, source="desk", privacy=("email=keep",))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import gzip
 import hashlib
 import io
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -175,8 +177,12 @@ def _zip(path: Path) -> Content:
     def opener() -> BinaryIO:
         try:
             stream = zipfile.ZipFile(path).open(info.filename)  # noqa: SIM115  the caller closes it
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, RuntimeError, ValueError, KeyError, EOFError, struct.error) as error:
             raise _broken(path, error) from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise _broken(path, error) from None  # its directory leads to before the file's start
         return _guarded(cast(BinaryIO, stream), path, info.compress_size)
 
     problems: tuple[Problem, ...] = ()

@@ -85,6 +85,7 @@ def _conformed(
 ) -> Iterator[pa.RecordBatch]:
     try:
         for batch in batches:
+            batch.validate(full=True)  # offsets that lead out of a buffer would end the process
             arrays = [plain_array(array, field.type) for array, field in zip(batch.columns, columns, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=columns)
     except (pa.ArrowInvalid, OSError) as error:

@@ -113,6 +113,17 @@ def test_a_new_key_is_known_without_waiting(ledger: Ledger) -> None:
     assert ask(at, token).shown == "other"
 
 
+def test_all_who_come_at_once_with_a_new_key_are_let_in(ledger: Ledger) -> None:
+    at = gate(ledger, VARIABLE="x" * 20)
+    _, token = keys.add(ledger, ANNA, "shop")
+    headers = {b"host": b"127.0.0.1:8000", b"authorization": f"Bearer {token}".encode()}
+
+    async def come() -> list[Caller]:
+        return await asyncio.gather(*(at.identify(headers) for _ in range(12)))
+
+    assert {caller.shown for caller in asyncio.run(come())} == {"shop"}
+
+
 def test_argon2_is_paid_once_for_many_requests(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = keys.add(ledger, ANNA, "shop")
     at, calls = gate(ledger), []

@@ -49,8 +49,10 @@ class Gate:
     _looked: float = -1e9
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     _known: OrderedDict[bytes, tuple[str, bool, float]] = field(default_factory=OrderedDict, repr=False)
+    _asked: dict[bytes, asyncio.Future[bool]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _guesses: Rates = field(default_factory=lambda: Rates(_WRONG_A_SECOND), repr=False)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     _verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2), repr=False)
 
     def __post_init__(self) -> None:
@@ -117,9 +119,8 @@ class Gate:
         raise _unknown()
 
     async def _by_key(self, id_: str, token: str) -> Caller:
-        if id_ not in self._rows and time.monotonic() - self._looked > _FRESH:
-            self._looked = time.monotonic()
-            await asyncio.to_thread(self.refresh)
+        if id_ not in self._rows:
+            await self._look_again(time.monotonic())
         key = self._rows.get(id_)
         if key is None or not await self._genuine(key, token):
             raise _unknown()
@@ -135,13 +136,28 @@ class Gate:
             )
         return Caller(f"key:{id_}", of_roles(key.roles, key.experts), key.rate, shown=key.name)
 
+    async def _look_again(self, since: float) -> None:
+        """Have the keys read once after `since`: many who ask for new ones at a time share one look a second."""
+        async with self._looking:
+            if self._looked < since:
+                await asyncio.sleep(max(0.0, self._looked + _FRESH - since))
+                await asyncio.to_thread(self.refresh)
+
     async def _genuine(self, key: Key, token: str) -> bool:
         """argon2's word on a token, remembered by a fast keyed hash for a minute."""
         name = hmac.digest(self._salt, token.encode("ascii"), hashlib.sha256)
         found = self._known.get(name)
         if found is not None and found[0] == key.hash and found[2] > time.monotonic():
             return found[1]
-        self._guesses.take(key.id)
+        asked = self._asked.get(name)
+        if asked is None:
+            # Many requests that begin at once with one key are one guess, and one sum.
+            self._guesses.take(key.id)
+            asked = self._asked[name] = asyncio.ensure_future(self._summed(name, key, token))
+            asked.add_done_callback(lambda _: self._asked.pop(name, None))
+        return await asyncio.shield(asked)
+
+    async def _summed(self, name: bytes, key: Key, token: str) -> bool:
         async with self._verifying:
             right = await asyncio.to_thread(keys.matches, key, token)
         self._known[name] = (key.hash, right, time.monotonic() + _VERIFIED)
