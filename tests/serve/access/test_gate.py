@@ -114,7 +114,7 @@ def test_a_new_key_is_known_without_waiting(ledger: Ledger) -> None:
 
 
 def test_all_who_come_at_once_with_a_new_key_are_let_in(ledger: Ledger) -> None:
-    at = gate(ledger, VARIABLE="x" * 20)
+    at = gate(ledger, **{VARIABLE: "x" * 20})
     _, token = keys.add(ledger, ANNA, "shop")
     headers = {b"host": b"127.0.0.1:8000", b"authorization": f"Bearer {token}".encode()}
 
