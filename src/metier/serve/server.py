@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +49,7 @@ _SETTLE_EVERY = 5.0
 _HEAD = 16 * 1024  # bytes of a request's first lines and headers
 _BACKLOG = 512
 _KEEP_ALIVE = 20  # seconds a connection may be idle between requests
+_SWITCH = 0.0005  # seconds
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def _run(
     )
     actor = who()
     _note(service, "served", actor, url=about["url"])
+    # Who answers requests waits no longer than this for the engine's thread to let Python go.
+    sys.setswitchinterval(_SWITCH)
     try:
         _Server(config, service).run(sockets=[listening])
     finally:
