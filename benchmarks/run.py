@@ -28,6 +28,10 @@ ALL = {
     "forecast": ((), ("sms_spam", "--rows", "300")),
     "peers_train": ((), ("--rows", "120", "--epochs", "1", "--learning-rates", "1e-4")),
     "few_shot": ((), ("sms_spam", "--seeds", "1", "--shots", "8", "--test-rows", "50")),
+    "serve": ((), ("--quick",)),
+    "serve_faults": ((), ("--quick",)),
+    "ledger": ((), ("--processes", "2", "--acts", "50", "--trials", "100")),
+    "fuzz": ((), ("--files", "20")),
     "serve_engine": ((), ("--experts", "1", "8", "--texts", "256", "--times", "1", "--rows", "400")),
 }
 
