@@ -40,9 +40,10 @@ def ask(port: int, lines: list[str], given: list[str], told: list[str]) -> None:
     try:
         for text in lines:
             answer = post(connection, "/v1/predict", {"expert": "e", "inputs": [text, text + " now"]})
-            given += [row["id"] for row in answer["predictions"]]
-            post(connection, "/v1/feedback", {"id": given[-1], "truth": "yes"})
-            told.append(given[-1])
+            own = [row["id"] for row in answer["predictions"]]
+            given += own
+            post(connection, "/v1/feedback", {"id": own[-1], "truth": "yes"})
+            told.append(own[-1])
     except (OSError, http.client.HTTPException, ValueError):
         return
 
