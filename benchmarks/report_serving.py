@@ -87,7 +87,9 @@ SERVING = (
         "serve_faults", "serve_faults",
         lambda f: f"{f['rounds']} rounds, {f['answers']} answers and {f['truths']} truths: "
         f"{f['answers_lost']} and {f['truths_lost']} lost",
-        lambda f: None if f["rounds"] < 20 else not (f["answers_lost"] or f["truths_lost"]) and f["store"] == "ok" and f["ledger_ok"],
+        lambda f: None
+        if f["rounds"] < 20
+        else not (f["answers_lost"] or f["truths_lost"]) and f["store"] == "ok" and f["ledger_ok"],
     ),
     Wanted(
         "ledger: 2,000 random single tampers, all found",
